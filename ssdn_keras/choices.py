@@ -1,0 +1,12 @@
+"""Checks of named choices, with a suggestion for what is nearly right."""
+
+import difflib
+
+
+def check_choice(what, value, choices):
+    """Return `value` if it is one of `choices`; otherwise raise a ValueError that names them and the nearest."""
+    if value in choices:
+        return value
+    close = difflib.get_close_matches(str(value), list(choices), n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise ValueError(f"{what} must be one of {', '.join(choices)}. Received: {value!r}{hint}")

@@ -1,0 +1,288 @@
+"""The denoiser: a network, a noise model and what joins them, as one Keras model."""
+
+import keras
+from keras import ops
+
+from ssdn_keras.algorithms import ALGORITHMS
+from ssdn_keras.choices import check_choice
+from ssdn_keras.model import apply
+from ssdn_keras.model.layers import PACKAGE
+from ssdn_keras.model.networks import DenoisingNetwork
+from ssdn_keras.model.schedule import RampedLearningRate, published_optimizer
+from ssdn_keras.model.train_step import SkippedSteps, TrainStep
+from ssdn_keras.noise import make_noise_spec, parse_noise
+from ssdn_keras.version import __version__
+
+NOISE_PARAMETERS = ("known", "global", "per_image")
+
+
+class AverageLoss(keras.losses.Loss):
+    """Mean of a loss map. A `Loss`, because its reduction is right under tf.distribute as well."""
+
+    def call(self, y_true, y_pred):
+        """The map itself; the reduction of the base class averages it."""
+        return y_pred
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Denoiser(TrainStep, keras.Model):
+    """Self-supervised image denoiser (Laine et al., NeurIPS 2019).
+
+    Inputs are a dict: "noisy", N×H×W×C in nominal range 0..1, any H and W; and, where the parameter is known and
+    differs between images, "noise_level" with one value per image: σ in 0..1, λ, or α in 0..1. Outputs are a dict:
+    "mean" (of the prior), "denoised" (posterior mean), "std" (posterior standard deviation), each N×H×W×C, and
+    "network_std", "noise_std", N×H×W. Networks without a noise model return "mean" and "denoised" only.
+
+    Args:
+        noise: "gauss", "poisson" or "impulse", or a name with a level as in the experiments, such as "gauss25"
+            or "poisson5_50": σ of 0..255, λ, α in percent.
+        noise_parameter: "known" (given), "global" (one trainable constant) or "per_image" (estimated by a network).
+        channels: 1, 3 or any other number.
+        diagonal_covariance: a prior whose channels are independent.
+        blindspot_size: 1, 3, 5, …: width of the square that an output does not see.
+        algorithm: "ssdn"; "ssdn_mean" (blind spot, mean only), "n2c", "n2n".
+        noise_range: (low, high) levels, if `noise` does not name them.
+
+    Raises:
+        ValueError: an argument has a value that is not one of these.
+    """
+
+    def __init__(
+        self,
+        noise="gauss",
+        noise_parameter="known",
+        channels=3,
+        diagonal_covariance=False,
+        blindspot_size=1,
+        algorithm="ssdn",
+        noise_range=None,
+        **kwargs,
+    ):
+        kwargs.pop("version", None)
+        super().__init__(**kwargs)
+        # The noisy image must reach the likelihood in float32, whatever the networks compute in.
+        self.autocast = False
+        check_choice("noise_parameter", noise_parameter, NOISE_PARAMETERS)
+        check_choice("algorithm", algorithm, ALGORITHMS)
+        if not isinstance(channels, int) or channels < 1:
+            raise ValueError(f"channels must be a positive integer. Received: channels={channels!r}")
+        self.noise = parse_noise(noise)
+        if noise_range is not None:
+            self.noise = make_noise_spec(self.noise.model.name, *map(float, noise_range))
+        self.algorithm = ALGORITHMS[algorithm]
+        self.noise_parameter = noise_parameter
+        self.channels = channels
+        self.diagonal_covariance = diagonal_covariance
+        self.blindspot_size = blindspot_size
+        if self.algorithm.blind and blindspot_size < 1:
+            raise ValueError(f"blindspot_size must be 1, 3, 5, … Received: blindspot_size={blindspot_size}")
+        self.network = DenoisingNetwork(
+            self.algorithm.components(channels, diagonal_covariance),
+            blindspot_size=blindspot_size if self.algorithm.blind else 0,
+            dtype=self.dtype_policy,
+            name="network",
+        )
+        self.estimator = None
+        self.global_parameter = None
+        if self.estimated and noise_parameter == "per_image":
+            self.estimator = DenoisingNetwork(
+                1, blindspot_size=0, zero_output=True, dtype=self.dtype_policy, name="estimator"
+            )
+        self.skipped_steps = SkippedSteps()
+        self._psnr = keras.metrics.Mean(name="psnr")
+        self._psnr_mean = keras.metrics.Mean(name="psnr_mean")
+        self._estimate = keras.metrics.Mean(name="noise_level")
+        self._average = AverageLoss()
+        self._own_schedule = None
+        self.jit_compile = apply.use_compiler()
+        self.build()
+
+    @property
+    def estimated(self):
+        """Whether the noise parameter is learnt rather than given."""
+        return self.algorithm.uses_noise_model and self.noise_parameter != "known"
+
+    def build(self, input_shape=None):
+        """Create all variables; the shapes follow from the number of channels."""
+        if self.built:
+            return
+        shape = (None, None, None, self.channels)
+        self.network.build(shape)
+        if self.estimator is not None:
+            self.estimator.build(shape)
+        if self.estimated and self.noise_parameter == "global":
+            self.global_parameter = self.add_weight(
+                shape=(), initializer="zeros", name="global_parameter", dtype="float32"
+            )
+        self.built = True
+
+    def call(self, inputs, training=False):
+        noisy, network_output, strength = self._forward(inputs)
+        outputs = self.algorithm.outputs(
+            network_output, noisy, self.noise.model, strength, self.diagonal_covariance
+        )
+        if training:
+            # The loss starts from what the network said; predictions have no use for it.
+            outputs["network_output"] = network_output
+            if strength is not None:
+                outputs["strength"] = strength
+        return outputs
+
+    def _forward(self, inputs):
+        if not isinstance(inputs, dict):
+            inputs = {"noisy": inputs}
+        noisy = ops.convert_to_tensor(inputs["noisy"], "float32")
+        if len(noisy.shape) != 4 or noisy.shape[-1] != self.channels:
+            raise ValueError(f"expected noisy images N×H×W×{self.channels}, received shape {tuple(noisy.shape)}")
+        return noisy, self.network(noisy), self._strength(noisy, inputs.get("noise_level"))
+
+    def _strength(self, noisy, level):
+        """Noise parameter as the noise model wants it: N×1×1×1."""
+        if not self.algorithm.uses_noise_model:
+            return None
+        batch = ops.shape(noisy)[0]
+        if self.noise_parameter == "known":
+            if level is None:
+                if self.noise.varying:
+                    raise ValueError(
+                        f"the noise parameter of this model is known and varies: give noise_level, "
+                        f"one value per image ({self.noise.model.unit})"
+                    )
+                level = self.noise.parameters[0]
+            level = ops.reshape(ops.convert_to_tensor(level, "float32"), (-1, 1, 1, 1))
+            return ops.broadcast_to(self.noise.model.known(level), (batch, 1, 1, 1))
+        if self.noise_parameter == "global":
+            raw = ops.broadcast_to(ops.convert_to_tensor(self.global_parameter), (batch, 1, 1, 1))
+        else:
+            raw = ops.mean(self.estimator(noisy), axis=(1, 2, 3), keepdims=True)
+        return ops.softplus(raw - 4.0) + 1e-3
+
+    def _loss_map(self, x, y, network_output, strength):
+        noisy = ops.convert_to_tensor(x["noisy"] if isinstance(x, dict) else x, "float32")
+        target = self._target(x, y)
+        return self.algorithm.loss_per_pixel(
+            network_output, noisy, target, self.noise.model, strength, self.diagonal_covariance, self.estimated
+        )
+
+    def _target(self, x, y):
+        name = self.algorithm.target
+        if name is None:
+            return None
+        for source in (y, x):
+            if isinstance(source, dict) and name in source:
+                return ops.convert_to_tensor(source[name], "float32")
+        if y is not None and not isinstance(y, dict):
+            return ops.convert_to_tensor(y, "float32")
+        raise ValueError(f"{self.algorithm.name} learns from a {name} image: give one beside the noisy image")
+
+    def loss_per_pixel(self, x, y=None):
+        """Training loss before it is averaged.
+
+        Args:
+            x: inputs as for a call; may hold the target ("clean" or "second") of algorithms that need one.
+            y: the target, or a dict that holds it.
+
+        Returns:
+            N×H×W, or N×H×W×C for an algorithm without noise model.
+        """
+        _, network_output, strength = self._forward(x)
+        return self._loss_map(x, y, network_output, strength)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Prior-integrated loss of a minibatch, the mean over pixels and images (paper, equation 6 and after)."""
+        if "network_output" in y_pred:
+            loss = self._loss_map(x, y, y_pred["network_output"], y_pred.get("strength"))
+        else:
+            loss = self.loss_per_pixel(x, y)
+        return self._average(loss, loss)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """PSNR of mean and posterior mean (dB, values clipped to 0..1) where the clean image is known."""
+        results = {"loss": self._loss_tracker.result()}
+        clean = y.get("clean") if isinstance(y, dict) else y
+        if clean is not None:
+            self._psnr.update_state(apply.psnr(clean, y_pred["denoised"]))
+            results["psnr"] = self._psnr.result()
+            if self.algorithm.uses_noise_model:
+                self._psnr_mean.update_state(apply.psnr(clean, y_pred["mean"]))
+                results["psnr_mean"] = self._psnr_mean.result()
+        if self.estimated and "strength" in y_pred:
+            self._estimate.update_state(self.noise.model.level_from_estimate(y_pred["strength"]))
+            results["noise_level"] = self._estimate.result()
+        results["skipped_steps"] = self.skipped_steps.result()
+        return results
+
+    def compile(self, optimizer=None, jit_compile="auto", **kwargs):
+        """As in Keras. Without an optimizer: Adam as published, its ramps stretched over the length of each `fit`."""
+        if kwargs.get("loss") is not None:
+            raise ValueError("a Denoiser brings its own loss: leave `loss` out of compile()")
+        self._own_schedule = None
+        if optimizer is None:
+            optimizer = published_optimizer()
+            self._own_schedule = optimizer._learning_rate
+        if jit_compile == "auto":
+            jit_compile = apply.use_compiler() and not kwargs.get("run_eagerly")
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        self.optimizer.build(self.trainable_variables)
+
+    def get_compile_config(self):
+        """Nothing: a saved model is compiled anew, so that a file cannot bring code with it."""
+        return None
+
+    def compile_from_config(self, config):
+        """Ignore what a file says about compiling."""
+
+    def fit(self, x=None, y=None, epochs=1, initial_epoch=0, steps_per_epoch=None, **kwargs):
+        """As in Keras: `x` is a dataset of dicts, see `ssdn_keras.data.training_crops`."""
+        if self._own_schedule is not None:
+            self._stretch_schedule(x, (epochs - initial_epoch), steps_per_epoch)
+        return super().fit(
+            x, y, epochs=epochs, initial_epoch=initial_epoch, steps_per_epoch=steps_per_epoch, **kwargs
+        )
+
+    def _stretch_schedule(self, x, epochs, steps_per_epoch):
+        steps = steps_per_epoch or apply.cardinality(x)
+        schedule = self._own_schedule
+        if steps:
+            schedule.minibatch, schedule.images = 1, epochs * steps
+        else:
+            defaults = RampedLearningRate()
+            schedule.minibatch, schedule.images = defaults.minibatch, defaults.images
+        schedule.first_step = int(self.optimizer.iterations)
+        self.train_function = None
+
+    def denoise(self, array, noise_level=None, data_range=None):
+        """Denoise one image or a stack of images of any size.
+
+        Args:
+            array: H×W (one channel), H×W×C or N×H×W×C; integers or floats.
+            noise_level: where the parameter is known: σ in grey levels of 0..255, λ, or α in percent; one number or
+                one per image. May be left out if the model was made for one level.
+            data_range: value of white; by default the largest value of an integer type, and 1 for floats.
+
+        Returns:
+            Array of the same shape, type and range. Integers are rounded and clipped, floats are not.
+
+        Raises:
+            ValueError: wrong shape or type, NaN or infinity, or a noise level that is missing or not expected.
+        """
+        return apply.denoise_array(self, array, noise_level, data_range)
+
+    def get_config(self):
+        low_high = None if self.noise.levels is None else list(self.noise.levels)
+        return {
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+            "noise": self.noise.model.name,
+            "noise_range": low_high,
+            "noise_parameter": self.noise_parameter,
+            "channels": self.channels,
+            "diagonal_covariance": self.diagonal_covariance,
+            "blindspot_size": self.blindspot_size,
+            "algorithm": self.algorithm.name,
+            "version": __version__,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

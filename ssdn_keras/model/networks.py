@@ -1,0 +1,166 @@
+"""The U-Net with and without a blind spot (paper, section 3.1; supplement, table 1)."""
+
+import keras
+from keras import initializers, layers, ops
+
+from ssdn_keras.model.layers import PACKAGE, RotateMerge, RotateStack, ShiftConv2D, ShiftPool, shift_down
+
+LEVELS = 5
+SLOPE = 0.1
+ENCODER_FILTERS = 48
+DECODER_FILTERS = 96
+
+
+def _he_normal(fan_in):
+    """Normal(0, sqrt(2 / fan_in)), not truncated and without a correction for the leak."""
+    return initializers.RandomNormal(stddev=(2.0 / fan_in) ** 0.5)
+
+
+def reflected_indices(size, padded):
+    """Indices that extend 0 … size − 1 to `padded` entries by reflection, as often as it takes."""
+    period = ops.maximum(2 * (size - 1), 1)
+    position = ops.arange(padded, dtype="int32") % period
+    return ops.minimum(position, period - position)
+
+
+def pad_to_multiple(x, multiple=2**LEVELS):
+    """Reflect N×H×W×C at the bottom and the right to multiples of `multiple`."""
+    for axis in (1, 2):
+        size = ops.shape(x)[axis]
+        if isinstance(size, int) and size % multiple == 0:
+            continue
+        padded = (size + multiple - 1) // multiple * multiple
+        x = ops.take(x, reflected_indices(size, padded), axis=axis)
+    return x
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class UNet(layers.Layer):
+    """Encoder and decoder: N×H×W×C to N×H×W×96, with H and W multiples of 32.
+
+    Args:
+        shifted: every convolution and pool sees only rows at or above its own.
+    """
+
+    def __init__(self, shifted, **kwargs):
+        super().__init__(**kwargs)
+        self.shifted = shifted
+        self.pool = ShiftPool(dtype=self.dtype_policy) if shifted else layers.MaxPooling2D(2, dtype=self.dtype_policy)
+        self.convolutions = {}
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+
+        def add(name, inputs, filters):
+            arguments = {"kernel_initializer": _he_normal(9 * inputs), "dtype": self.dtype_policy, "name": name}
+            kind = ShiftConv2D if self.shifted else layers.Conv2D
+            layer = kind(filters, 3, padding="same", **arguments)
+            layer.build((None, None, None, inputs))
+            self.convolutions[name] = layer
+
+        add("enc_conv0", channels, ENCODER_FILTERS)
+        for level in range(1, LEVELS + 2):
+            add(f"enc_conv{level}", ENCODER_FILTERS, ENCODER_FILTERS)
+        below = ENCODER_FILTERS
+        for level in range(LEVELS, 0, -1):
+            skip = ENCODER_FILTERS if level > 1 else channels
+            add(f"dec_conv{level}a", below + skip, DECODER_FILTERS)
+            add(f"dec_conv{level}b", DECODER_FILTERS, DECODER_FILTERS)
+            below = DECODER_FILTERS
+        super().build(input_shape)
+
+    def _convolve(self, name, x):
+        return ops.leaky_relu(self.convolutions[name](x), SLOPE)
+
+    def call(self, inputs):
+        skips = [inputs]
+        x = self._convolve("enc_conv0", inputs)
+        for level in range(1, LEVELS + 1):
+            x = self.pool(self._convolve(f"enc_conv{level}", x))
+            skips.append(x)
+        x = self._convolve(f"enc_conv{LEVELS + 1}", x)
+        skips.pop()
+        for level in range(LEVELS, 0, -1):
+            x = ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2)
+            x = ops.concatenate([x, skips.pop()], axis=-1)
+            x = self._convolve(f"dec_conv{level}a", x)
+            x = self._convolve(f"dec_conv{level}b", x)
+        return x
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], DECODER_FILTERS)
+
+    def get_config(self):
+        return {**super().get_config(), "shifted": self.shifted}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class DenoisingNetwork(layers.Layer):
+    """Image N×H×W×C of any size to N×H×W×components, in float32.
+
+    Args:
+        components: channels of the output.
+        blindspot_size: 0 for an ordinary network; 1, 3, 5, … for one whose output at a pixel does not depend on the
+            square of that many pixels around it.
+        zero_output: start with an output of exactly zero. Noise estimation does not converge otherwise.
+    """
+
+    def __init__(self, components, blindspot_size=1, zero_output=False, **kwargs):
+        super().__init__(**kwargs)
+        if blindspot_size != 0 and (blindspot_size < 0 or blindspot_size % 2 == 0):
+            raise ValueError(f"blindspot_size must be 0 or odd. Received: blindspot_size={blindspot_size}")
+        self.components = components
+        self.blindspot_size = blindspot_size
+        self.zero_output = zero_output
+        self.trunk = UNet(shifted=blindspot_size > 0, dtype=self.dtype_policy, name="trunk")
+        self.stack = RotateStack(dtype=self.dtype_policy)
+        self.merge = RotateMerge(dtype=self.dtype_policy)
+        self.output_layers = {}
+
+    def build(self, input_shape):
+        self.trunk.build(input_shape)
+        inputs = DECODER_FILTERS * (4 if self.blindspot_size else 1)
+        last = initializers.Zeros() if self.zero_output else initializers.RandomNormal(stddev=DECODER_FILTERS**-0.5)
+        stages = [
+            ("nin_a", inputs, inputs, _he_normal(inputs)),
+            ("nin_b", inputs, DECODER_FILTERS, _he_normal(inputs)),
+            ("nin_c", DECODER_FILTERS, self.components, last),
+        ]
+        for name, fan_in, filters, initializer in stages:
+            layer = layers.Conv2D(filters, 1, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
+            layer.build((None, None, None, fan_in))
+            self.output_layers[name] = layer
+        super().build(input_shape)
+
+    def convolutions(self):
+        """All convolution layers by the names of the paper's table."""
+        return {**self.trunk.convolutions, **self.output_layers}
+
+    def _view(self, x):
+        # Each view is padded after its rotation: what is added below is out of its sight, and what is added at the
+        # side repeats pixels of the same row. Padding the image before would put copies of a pixel in sight of it.
+        height, width = ops.shape(x)[1], ops.shape(x)[2]
+        features = self.trunk(pad_to_multiple(x))
+        if self.blindspot_size:
+            features = shift_down(features, (self.blindspot_size + 1) // 2)
+        return features[:, :height, :width]
+
+    def call(self, inputs):
+        if self.blindspot_size:
+            x = self.merge([self._view(view) for view in self.stack(inputs)])
+        else:
+            x = self._view(inputs)
+        x = ops.leaky_relu(self.output_layers["nin_a"](x), SLOPE)
+        x = ops.leaky_relu(self.output_layers["nin_b"](x), SLOPE)
+        return ops.cast(self.output_layers["nin_c"](x), "float32")
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.components)
+
+    def get_config(self):
+        config = {
+            "components": self.components,
+            "blindspot_size": self.blindspot_size,
+            "zero_output": self.zero_output,
+        }
+        return {**super().get_config(), **config}

@@ -1,0 +1,76 @@
+"""Names of noise models with their levels: gauss25, gauss5_50, poisson30, impulse0_100."""
+
+import difflib
+import re
+from dataclasses import dataclass
+
+from ssdn_keras.noise.gaussian import Gaussian
+from ssdn_keras.noise.impulse import Impulse
+from ssdn_keras.noise.poisson import Poisson
+
+NOISE_MODELS = {model.name: model for model in (Gaussian(), Poisson(), Impulse())}
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_PATTERN = re.compile(rf"([a-z]+)(?:({_NUMBER})(?:_({_NUMBER}))?)?")
+
+
+@dataclass(frozen=True)
+class NoiseSpec:
+    """A noise model and the range its level is drawn from, uniformly for each image; `levels` is None if unknown."""
+
+    model: object
+    levels: tuple[float, float] | None
+
+    @property
+    def varying(self):
+        """Whether the level differs between images (or is not known)."""
+        return self.levels is None or self.levels[0] != self.levels[1]
+
+    @property
+    def parameters(self):
+        """The range in the network's units: σ/255, λ, or α in 0..1."""
+        return tuple(level / self.model.level_scale for level in self.levels)
+
+    def __str__(self):
+        if self.levels is None:
+            return self.model.name
+        low, high = (f"{level:g}" for level in self.levels)
+        return self.model.name + (low if low == high else f"{low}_{high}")
+
+
+def parse_noise(text):
+    """Read a name such as gauss25 (σ = 25), poisson5_50 (λ from 5 to 50), impulse50 (α = 50 %) or gauss (no level).
+
+    Raises:
+        ValueError: the name, the level or the order of a range is wrong; the message says which and what is expected.
+    """
+    if isinstance(text, NoiseSpec):
+        return text
+    name = re.match(r"[A-Za-z]*", str(text)).group()
+    if name not in NOISE_MODELS:
+        close = difflib.get_close_matches(name.lower(), NOISE_MODELS, n=1, cutoff=0.4)
+        hint = f"; did you mean {close[0]}{str(text)[len(name):]}?" if close else ""
+        raise ValueError(f"unknown noise {str(text)!r}: expected one of {', '.join(NOISE_MODELS)} and a level{hint}")
+    match = _PATTERN.fullmatch(str(text))
+    if not match:
+        raise ValueError(
+            f"noise {text!r}: the level must be a number or a range LOW_HIGH, such as {name}25 or {name}5_50"
+        )
+    if match.group(2) is None:
+        return NoiseSpec(NOISE_MODELS[name], None)
+    low = float(match.group(2))
+    high = float(match.group(3)) if match.group(3) else low
+    return make_noise_spec(name, low, high, text)
+
+
+def make_noise_spec(name, low, high, text=None):
+    """A checked `NoiseSpec`; raises ValueError as `parse_noise` does."""
+    model = NOISE_MODELS[name]
+    text = text or f"{name}{low:g}_{high:g}"
+    smallest, largest = model.level_range
+    if low > high:
+        raise ValueError(f"noise {text!r}: the range is the wrong way round; write {name}{high:g}_{low:g}")
+    if low < smallest or high > largest or (model.name == "poisson" and low <= 0):
+        limits = "above 0" if model.name == "poisson" else f"from {smallest:g} to {largest:g}"
+        raise ValueError(f"noise {text!r}: the level ({model.unit}) must be {limits}")
+    return NoiseSpec(model, (low, high))
