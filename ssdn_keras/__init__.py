@@ -1,25 +1,34 @@
-"""Self-supervised deep image denoising (Laine et al., NeurIPS 2019) for Keras 3."""
+"""Self-supervised deep image denoising (Laine et al., NeurIPS 2019) for Keras 3.
 
-from ssdn_keras import data
-from ssdn_keras.interop import original
-from ssdn_keras.model import layers
-from ssdn_keras.model.denoiser import Denoiser
-from ssdn_keras.model.files import load
-from ssdn_keras.model.layers import RotateMerge, RotateStack, ShiftConv2D, ShiftPool
-from ssdn_keras.model.schedule import RampedLearningRate, published_optimizer
+The names below are imported when they are first used, so that commands can answer --help without loading Keras.
+"""
+
+import importlib
+
 from ssdn_keras.version import __version__
 
-__all__ = [
-    "Denoiser",
-    "RampedLearningRate",
-    "RotateMerge",
-    "RotateStack",
-    "ShiftConv2D",
-    "ShiftPool",
-    "__version__",
-    "data",
-    "layers",
-    "load",
-    "original",
-    "published_optimizer",
-]
+_HOMES = {
+    "Denoiser": "ssdn_keras.model.denoiser",
+    "RampedLearningRate": "ssdn_keras.model.schedule",
+    "RotateMerge": "ssdn_keras.model.layers",
+    "RotateStack": "ssdn_keras.model.layers",
+    "ShiftConv2D": "ssdn_keras.model.layers",
+    "ShiftPool": "ssdn_keras.model.layers",
+    "load": "ssdn_keras.model.files",
+    "published_optimizer": "ssdn_keras.model.schedule",
+}
+_MODULES = {"data": "ssdn_keras.data", "layers": "ssdn_keras.model.layers", "original": "ssdn_keras.interop.original"}
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

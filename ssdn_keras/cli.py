@@ -1,0 +1,172 @@
+"""What all commands share: grouped flags, help, and errors as one clear line.
+
+Exit codes: 0 done, 1 the data or files are at fault, 2 the command line is, 130 interrupted.
+"""
+
+import difflib
+import os
+import shutil
+import sys
+import textwrap
+
+from absl import flags
+
+
+class UsageError(Exception):
+    """The command line is at fault."""
+
+
+class _Choice(flags.ArgumentParser):
+    """One of a few words, with a suggestion for what is nearly right."""
+
+    def __init__(self, choices):
+        self.choices = tuple(choices)
+        self.syntactic_help = "|".join(self.choices)
+
+    def parse(self, argument):
+        if argument not in self.choices:
+            close = difflib.get_close_matches(str(argument), self.choices, n=1, cutoff=0.4)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"value should be one of {', '.join(self.choices)}{hint}")
+        return argument
+
+    def flag_type(self):
+        return "choice"
+
+
+class Command:
+    """A command line: its flags in groups, its help, and the way it ends.
+
+    Args:
+        name: as the user types it, such as "python -m ssdn_keras.train".
+        description: what it does; the first thing that --help prints.
+        arguments: what may follow the flags, such as "FILES_OR_FOLDERS", or "".
+    """
+
+    def __init__(self, name, description, arguments=""):
+        self.name, self.description, self.arguments = name, description, arguments
+        self.flags = flags.FlagValues()
+        self.groups = {}
+        self._group = None
+
+    def group(self, title):
+        """The flags that are defined next belong to this group."""
+        self._group = self.groups.setdefault(title, [])
+
+    def _define(self, name, definer, *args, **kwargs):
+        definer(name, *args, flag_values=self.flags, **kwargs)
+        self._group.append(name)
+
+    def string(self, name, default, text):
+        """Define a flag that takes text."""
+        self._define(name, flags.DEFINE_string, default, text)
+
+    def integer(self, name, default, text, lowest=None):
+        """Define a flag that takes an integer of at least `lowest`."""
+        self._define(name, flags.DEFINE_integer, default, text, lower_bound=lowest)
+
+    def number(self, name, default, text, lowest=None, highest=None):
+        """Define a flag that takes a number."""
+        self._define(name, flags.DEFINE_float, default, text, lower_bound=lowest, upper_bound=highest)
+
+    def switch(self, name, default, text):
+        """Define a flag that is on or off."""
+        self._define(name, flags.DEFINE_boolean, default, text)
+
+    def choice(self, name, default, choices, text):
+        """Define a flag that takes one of a few words."""
+        parser = _Choice(choices)
+        self._define(name, lambda *a, **k: flags.DEFINE(parser, *a, serializer=flags.ArgumentSerializer(), **k),
+                     default, f"{text} One of {', '.join(parser.choices)}.")
+
+    def help(self):
+        """The text that --help prints."""
+        width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+        tail = f" {self.arguments}" if self.arguments else ""
+        lines = [f"usage: {self.name} [--flag=value ...]{tail}", "", *textwrap.wrap(self.description, width)]
+        for title, names in self.groups.items():
+            lines += ["", f"{title}:"]
+            for name in names:
+                flag = self.flags[name]
+                left = f"--[no]{name}" if flag.boolean else f"--{name}"
+                default = "" if flag.default in (None, False, "") else f" Default: {flag.default_as_str.strip(chr(39))}."
+                lines.append(f"  {left}")
+                lines += textwrap.wrap(f"{flag.help}{default}", width - 6, initial_indent=" " * 6,
+                                       subsequent_indent=" " * 6)
+        lines += ["", "Flag files:", "  --flagfile", "      A file with one flag per line; flags that follow override it."]
+        return "\n".join(lines)
+
+    def parse(self, argv):
+        """Parse `argv` (with the program's name first); returns (flags, positional arguments).
+
+        Raises:
+            UsageError: unknown flag or value, with the nearest name; positional arguments where none are taken.
+        """
+        try:
+            rest = self.flags(list(argv))[1:]
+        except flags.Error as error:
+            raise UsageError(" ".join(str(error).split())) from None
+        if rest and not self.arguments:
+            raise UsageError(f"unexpected argument {rest[0]!r}: flags are written --name=value; see --help")
+        return self.flags, rest
+
+    def run(self, main, argv=None):
+        """Parse, call main(flags, arguments), and leave with the right exit code."""
+        argv = sys.argv if argv is None else argv
+        quiet_tensorflow()
+        if any(argument in ("--help", "-help", "-h", "--helpfull") for argument in argv[1:]):
+            print(self.help())
+            sys.exit(0)
+        try:
+            parsed, rest = self.parse(argv)
+            code = main(parsed, rest)
+        except UsageError as error:
+            self._fail(error, 2, " (see --help)" if "--help" not in str(error) else "")
+        except KeyboardInterrupt:
+            self._fail("interrupted", 130)
+        except (ValueError, OSError) as error:
+            if os.environ.get("SSDN_KERAS_TRACEBACK"):
+                raise
+            self._fail(error, 1)
+        sys.exit(code or 0)
+
+    def _fail(self, error, code, tail=""):
+        message = " ".join(describe(error).split())
+        print(f"{self.name.split('.')[-1]}: error: {message}{tail}", file=sys.stderr)
+        sys.exit(code)
+
+
+def describe(error):
+    """An exception as one line; for the operating system's errors, the path and the reason."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def quiet_tensorflow():
+    """Keep TensorFlow's start-up messages out of the way, unless the user asked for them. Before it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+
+def make_folder(path):
+    """Create an output folder and check that it can be written to.
+
+    Raises:
+        UsageError: it exists and is not a folder.
+        OSError: it cannot be created or written.
+    """
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise UsageError(f"{path}: exists and is not a folder")
+    os.makedirs(path, exist_ok=True)
+    if not os.access(path, os.W_OK):
+        raise PermissionError(13, "the folder cannot be written to", str(path))
+    return path
+
+
+def checked(function, *args, **kwargs):
+    """Call a check of flag values; its ValueError becomes a UsageError."""
+    try:
+        return function(*args, **kwargs)
+    except ValueError as error:
+        raise UsageError(str(error)) from None

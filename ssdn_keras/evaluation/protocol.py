@@ -1,0 +1,98 @@
+"""The published test protocol: images, repeats, and noise from fixed seeds (paper, section 4)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ssdn_keras.data.images import list_images
+from ssdn_keras.evaluation import metrics
+from ssdn_keras.model import apply
+from ssdn_keras.noise.sampling import NumpyRandom, draw_parameter
+
+REPEATS = {"kodak": 10, "bsd300": 3, "set14": 20}
+PADDING = 32
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """A folder of clean images and how often each is used, with other noise each time."""
+
+    name: str
+    folder: Path
+    repeats: int
+
+    def paths(self):
+        """Image files, sorted."""
+        return list_images(self.folder)
+
+
+def parse_test_set(text):
+    """Read NAME:DIR (kodak, bsd300 and set14 have their published repeats) or DIR, which is used once."""
+    name, separator, folder = text.partition(":")
+    if separator and name and "/" not in name and not Path(text).exists():
+        return TestSet(name, Path(folder), REPEATS.get(name, 1))
+    return TestSet(Path(text).name or "images", Path(text), 1)
+
+
+@dataclass(frozen=True)
+class TestImage:
+    """A corrupted image, padded for the network. Floats in nominal range 0..1.
+
+    `noisy` is the corrupted version of the clean image reflect-padded to multiples of 32, as in the original: the
+    noise is drawn after padding, so no noisy value occurs twice. `height` and `width` are those before padding.
+    """
+
+    noisy: np.ndarray
+    parameter: float
+    height: int
+    width: int
+
+    def crop(self, image):
+        """Cut the padding off."""
+        return image[: self.height, : self.width]
+
+
+def corrupt(clean, spec, seed, index, repeat):
+    """The test image that follows from clean uint8 H×W×C, the noise and the three seeds; the same on every machine."""
+    height, width = clean.shape[:2]
+    padding = [(0, -height % PADDING), (0, -width % PADDING), (0, 0)]
+    mode = "reflect" if min(height, width) > 1 else "edge"
+    padded = np.pad(clean, padding, mode=mode).astype("float32") / np.float32(255)
+    random = NumpyRandom(seed, index, repeat)
+    parameter = draw_parameter(spec, random)
+    noisy = spec.model.corrupt(padded, np.float32(parameter), random).astype("float32")
+    return TestImage(noisy, float(parameter), height, width)
+
+
+def denoise(model, test_image):
+    """All outputs of the model for a test image, without padding: arrays H×W×C and H×W."""
+    parameter = None
+    if model.algorithm.uses_noise_model and model.noise_parameter == "known":
+        parameter = np.array([test_image.parameter], "float32")
+    outputs = apply.predict(model, test_image.noisy[None], parameter)
+    return {name: test_image.crop(value[0]) for name, value in outputs.items()}
+
+
+def score(clean, test_image, outputs):
+    """Row of results: PSNR and SSIM of the noisy image, of the mean and of the denoised image."""
+    row = {}
+    for name, image in (("noisy", test_image.crop(test_image.noisy)), ("mean", outputs["mean"]),
+                        ("denoised", outputs["denoised"])):  # fmt: skip
+        rounded = metrics.to_uint8(image)
+        row[f"psnr_{name}"], row[f"ssim_{name}"] = metrics.psnr(clean, rounded), metrics.ssim(clean, rounded)
+    return row
+
+
+def estimated_level(model, noise_std, mean):
+    """Noise level in the units of the experiment names, from the summary map; None if it was not estimated."""
+    if not model.estimated:
+        return None
+    kind = model.noise.model.name
+    if kind == "gauss":
+        return float(np.mean(noise_std) * 255.0)
+    if kind == "impulse":
+        return float(np.mean(noise_std) * 255.0)
+    brightness = np.maximum(np.asarray(mean), model.noise.model.smallest_mean)
+    geometric = np.exp(np.log(brightness).mean(axis=-1))
+    return float(np.median(geometric / np.maximum(noise_std**2, 1e-20)))

@@ -1,0 +1,98 @@
+"""python -m ssdn_keras.train: train a denoiser from images."""
+
+import sys
+
+from ssdn_keras.cli import Command, UsageError, checked, make_folder
+
+COMMAND = Command(
+    "python -m ssdn_keras.train",
+    "Trains a denoiser. Give clean images, to which noise is added, or your own noisy images. Started again with the "
+    "same --run_dir it goes on where it was.",
+)
+COMMAND.group("Training images (one of the two)")
+COMMAND.string("train_clean", None, "Clean images: a folder of PNG and JPEG files, or an HDF5 file. Noise is added to "
+               "them, neither clipped nor rounded.")
+COMMAND.string("train_noisy", None, "Noisy images: the same kinds. Nothing is added; nothing clean is needed.")
+COMMAND.switch("freeze_noise", False, "With --train_clean: draw the noise once per image instead of for every crop.")
+COMMAND.switch("clip_noise", False, "With --train_clean: clip noisy values and round them to 8 bits, as a file would.")
+COMMAND.integer("crop", 256, "Side of the square training crops, in pixels. Smaller images are left out.", lowest=1)
+COMMAND.group("Noise")
+COMMAND.string("noise", "gauss25", "Noise model and level: gauss (σ of 0..255), poisson (λ), impulse (percent), with a "
+               "number or a range, such as gauss25, poisson5_50, impulse50. With --train_noisy and an estimated "
+               "parameter the level may be left out: gauss.")
+COMMAND.choice("noise_parameter", "known", ("known", "global", "per_image"),
+               "Whether the noise level is given, learnt as one constant, or estimated for each image.")
+COMMAND.group("Method")
+COMMAND.choice("algorithm", "ssdn", ("ssdn", "ssdn_mean", "n2c", "n2n"),
+               "ssdn: blind spot with prior; ssdn_mean: blind spot, mean only; n2c: from clean images; n2n: from pairs "
+               "of noisy ones.")
+COMMAND.integer("channels", 3, "3 for colour, 1 for grey; images are converted.", lowest=1)
+COMMAND.switch("diagonal_covariance", False, "A prior whose colour channels are independent.")
+COMMAND.integer("blindspot_size", 1, "Width of the blind spot in pixels: 1, 3, 5, …", lowest=1)
+COMMAND.group("Optimisation")
+COMMAND.integer("images", 2_000_000, "Length of the training, in crops.", lowest=1)
+COMMAND.integer("minibatch", 4, "Crops per step.", lowest=1)
+COMMAND.number("learning_rate", 3e-4, "Rate of Adam between the ramps.", lowest=0)
+COMMAND.number("ramp_up", 0.1, "Part of the training during which the rate rises.", lowest=0, highest=1)
+COMMAND.number("ramp_down", 0.3, "Part of the training during which the rate falls.", lowest=0, highest=1)
+COMMAND.integer("seed", 0, "Seed of weights, crops and noise.", lowest=0)
+COMMAND.choice("precision", "float32", ("float32", "mixed_bfloat16"), "What the networks compute in.")
+COMMAND.number("ema", None, "Momentum of a moving average of the weights, such as 0.999, that final.keras gets.",
+               lowest=0, highest=1)
+COMMAND.string("init", None, "Model (.keras) to start from: fine-tuning.")
+COMMAND.group("Run")
+COMMAND.string("run_dir", None, "Folder for everything the training writes: flags.cfg (repeats the run), metrics.csv, "
+               "tensorboard, checkpoint.npz, final.keras.")
+COMMAND.integer("checkpoint_every", 4000, "Write a checkpoint every so many images; 0 for the end only.", lowest=0)
+COMMAND.group("Validation")
+COMMAND.string("val_clean", None, "Folder of clean images for the validation PSNR. Needs a noise level.")
+COMMAND.integer("val_images", 4, "How many of them are used.", lowest=1)
+COMMAND.integer("validate_every", 4000, "Write metrics, and validate, every so many images; 0 for the end only.",
+                lowest=0)
+
+
+def read_settings(flags):
+    """Checked `TrainSettings` from parsed flags."""
+    from ssdn_keras.noise import parse_noise
+    from ssdn_keras.training.settings import TrainSettings
+
+    if (flags.train_clean is None) == (flags.train_noisy is None):
+        both = "not both" if flags.train_clean else "one of them"
+        raise UsageError(f"give --train_clean (noise is added) or --train_noisy (nothing is added), {both}")
+    if flags.run_dir is None:
+        raise UsageError("give --run_dir, the folder to write to")
+    spec = checked(parse_noise, flags.noise)
+    if flags.blindspot_size % 2 == 0:
+        raise UsageError(f"--blindspot_size={flags.blindspot_size}: must be odd")
+    if flags.train_noisy and (flags.freeze_noise or flags.clip_noise):
+        raise UsageError("--freeze_noise and --clip_noise go with --train_clean: to noisy images nothing is added")
+    if flags.train_noisy and flags.algorithm in ("n2c", "n2n"):
+        raise UsageError(f"--algorithm={flags.algorithm} needs --train_clean; noisy images train ssdn and ssdn_mean")
+    needs_level = flags.train_clean or flags.val_clean
+    if spec.levels is None and needs_level:
+        raise UsageError(f"--noise={flags.noise}: give a level to add, such as {flags.noise}25")
+    if flags.train_noisy and flags.algorithm == "ssdn" and flags.noise_parameter == "known" and spec.varying:
+        raise UsageError(
+            f"--noise={flags.noise} with --train_noisy: the level of each image is not known; name one level, such as "
+            "gauss25, or use --noise_parameter=per_image"
+        )
+    names = TrainSettings.__dataclass_fields__
+    return TrainSettings.with_absolute_paths(**{name: flags[name].value for name in names})
+
+
+def main(flags, _):
+    """Train by the flags."""
+    settings = read_settings(flags)
+    make_folder(flags.run_dir)
+    from ssdn_keras.training.run import train
+
+    final = train(settings, flags.run_dir)
+    if final is None:
+        print(f"interrupted: start again with --run_dir={flags.run_dir} to go on", file=sys.stderr)
+        return 130
+    print(f"trained: {final}")
+    return 0
+
+
+if __name__ == "__main__":
+    COMMAND.run(main)

@@ -1,0 +1,55 @@
+"""Checkpoints: everything a training needs to go on, in one file that is whole or absent."""
+
+import json
+import zipfile
+
+import numpy as np
+
+from ssdn_keras.data.images import write_atomically
+
+FORMAT = 1
+
+
+def _variables(model):
+    named = {f"model/{i:04d}": variable for i, variable in enumerate(model.weights)}
+    named.update({f"optimizer/{i:04d}": variable for i, variable in enumerate(model.optimizer.variables)})
+    named["skipped_steps"] = model.skipped_steps.count
+    return named
+
+
+def save(path, model, settings, step):
+    """Write weights, optimiser state and position to `path` (.npz)."""
+    arrays = {name: np.array(variable) for name, variable in _variables(model).items()}
+    record = {"format": FORMAT, "step": step, "settings": settings.as_dict()}
+    arrays["record"] = np.array(json.dumps(record))
+
+    def write(temporary):
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+
+    write_atomically(path, write)
+
+
+def restore(path, model, settings):
+    """Set the model's and optimiser's variables from `path`; returns the number of steps that were done.
+
+    Raises:
+        ValueError: the file is damaged, or belongs to a training with other settings.
+    """
+    remedy = "remove the file to start anew, or give another --run_dir"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            record = json.loads(str(file["record"]))
+            arrays = {name: file[name] for name in file.files if name != "record"}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: the checkpoint is damaged ({error}); {remedy}") from None
+    different = settings.differences(record["settings"])
+    if different:
+        what = ", ".join(f"--{name} was {old}, is {new}" for name, (old, new) in different.items())
+        raise ValueError(f"{path}: the checkpoint belongs to another training ({what}); {remedy}")
+    variables = _variables(model)
+    if set(variables) != set(arrays) or any(arrays[n].shape != tuple(v.shape) for n, v in variables.items()):
+        raise ValueError(f"{path}: the checkpoint does not fit this network; {remedy}")
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    return int(record["step"])

@@ -1,0 +1,74 @@
+"""The settings of a training: all that decides its result, as one record and as a flag file."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+# What may change between two starts of the same training without changing its result.
+_FREE = ("val_clean", "val_images", "checkpoint_every", "validate_every")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """See the flags of `python -m ssdn_keras.train`, which have the same names and meanings."""
+
+    noise: str = "gauss25"
+    noise_parameter: str = "known"
+    algorithm: str = "ssdn"
+    channels: int = 3
+    diagonal_covariance: bool = False
+    blindspot_size: int = 1
+    train_clean: str | None = None
+    train_noisy: str | None = None
+    freeze_noise: bool = False
+    clip_noise: bool = False
+    images: int = 2_000_000
+    crop: int = 256
+    minibatch: int = 4
+    learning_rate: float = 3e-4
+    ramp_up: float = 0.1
+    ramp_down: float = 0.3
+    seed: int = 0
+    precision: str = "float32"
+    ema: float | None = None
+    init: str | None = None
+    val_clean: str | None = None
+    val_images: int = 4
+    checkpoint_every: int = 4000
+    validate_every: int = 4000
+
+    @property
+    def steps(self):
+        """Number of minibatches. (The original makes one more, with a rate of 0, which changes nothing.)"""
+        return -(-self.images // self.minibatch)
+
+    def as_dict(self):
+        """All settings by name."""
+        return dataclasses.asdict(self)
+
+    def as_flags(self):
+        """Lines of a flag file that repeats the training."""
+        lines = []
+        for name, value in self.as_dict().items():
+            if isinstance(value, bool):
+                lines.append(f"--{name}" if value else f"--no{name}")
+            elif value is not None:
+                lines.append(f"--{name}={value}")
+        return "\n".join(lines) + "\n"
+
+    def differences(self, other):
+        """Names and both values of settings that make it another training than the settings dict `other`."""
+        mine = self.as_dict()
+        return {
+            name: (other.get(name), value)
+            for name, value in mine.items()
+            if name not in _FREE and other.get(name) != value
+        }
+
+    @classmethod
+    def with_absolute_paths(cls, **values):
+        """Settings whose paths do not depend on the current folder."""
+        for name in ("train_clean", "train_noisy", "val_clean", "init"):
+            if values.get(name):
+                values[name] = str(Path(values[name]).resolve())
+        return cls(**values)

@@ -1,0 +1,46 @@
+"""PSNR on clean images during training, with noise from fixed seeds."""
+
+import numpy as np
+
+from ssdn_keras.data.images import read_image
+from ssdn_keras.evaluation import metrics, protocol
+
+SEED = 7
+PANEL = 256
+
+
+class Validation:
+    """The first images of a folder, each corrupted once and for all.
+
+    Args:
+        folder: clean images.
+        spec: `NoiseSpec` with levels.
+        channels: of the model.
+        count: how many images.
+    """
+
+    def __init__(self, folder, spec, channels, count):
+        self._pairs = []
+        for index, path in enumerate(protocol.list_images(folder)[:count]):
+            clean = read_image(path, channels)
+            self._pairs.append((clean, protocol.corrupt(clean, spec, SEED, index, 0)))
+
+    def run(self, model):
+        """Mean values for metrics.csv, and a picture of the first image: clean, noisy, denoised (uint8 H×3W×C)."""
+        rows, levels, panel = [], [], None
+        for clean, test_image in self._pairs:
+            outputs = protocol.denoise(model, test_image)
+            rows.append(protocol.score(clean, test_image, outputs))
+            if model.estimated:
+                levels.append(protocol.estimated_level(model, outputs["noise_std"], outputs["mean"]))
+            if panel is None:
+                images = (clean, *(metrics.to_uint8(i) for i in (test_image.crop(test_image.noisy), outputs["denoised"])))
+                panel = np.concatenate([image[:PANEL, :PANEL] for image in images], axis=1)
+        values = {
+            "val_psnr": np.mean([row["psnr_denoised"] for row in rows]),
+            "val_psnr_mean": np.mean([row["psnr_mean"] for row in rows]),
+            "val_psnr_noisy": np.mean([row["psnr_noisy"] for row in rows]),
+        }
+        if levels:
+            values["val_noise_level"] = np.mean(levels)
+        return {name: round(float(value), 4) for name, value in values.items()}, panel
