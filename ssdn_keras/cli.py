@@ -76,8 +76,12 @@ class Command:
     def choice(self, name, default, choices, text):
         """Define a flag that takes one of a few words."""
         parser = _Choice(choices)
-        self._define(name, lambda *a, **k: flags.DEFINE(parser, *a, serializer=flags.ArgumentSerializer(), **k),
-                     default, f"{text} One of {', '.join(parser.choices)}.")
+        self._define(
+            name,
+            lambda *a, **k: flags.DEFINE(parser, *a, serializer=flags.ArgumentSerializer(), **k),
+            default,
+            f"{text} One of {', '.join(parser.choices)}.",
+        )
 
     def help(self):
         """The text that --help prints."""
@@ -89,11 +93,19 @@ class Command:
             for name in names:
                 flag = self.flags[name]
                 left = f"--[no]{name}" if flag.boolean else f"--{name}"
-                default = "" if flag.default in (None, False, "") else f" Default: {flag.default_as_str.strip(chr(39))}."
+                default = (
+                    "" if flag.default in (None, False, "") else f" Default: {flag.default_as_str.strip(chr(39))}."
+                )
                 lines.append(f"  {left}")
-                lines += textwrap.wrap(f"{flag.help}{default}", width - 6, initial_indent=" " * 6,
-                                       subsequent_indent=" " * 6)
-        lines += ["", "Flag files:", "  --flagfile", "      A file with one flag per line; flags that follow override it."]
+                lines += textwrap.wrap(
+                    f"{flag.help}{default}", width - 6, initial_indent=" " * 6, subsequent_indent=" " * 6
+                )
+        lines += [
+            "",
+            "Flag files:",
+            "  --flagfile",
+            "      A file with one flag per line; flags that follow override it.",
+        ]
         return "\n".join(lines)
 
     def parse(self, argv):

@@ -27,9 +27,7 @@ def list_images(folder):
     found = []
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            Path(parent, name) for name in files if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
+        found += [Path(parent, name) for name in files if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
     if not found:
         raise FileNotFoundError(f"{folder}: no PNG or JPEG file in this folder or below it")
     return sorted(found)

@@ -106,7 +106,9 @@ class HDF5Source:
             flat = self._images[index]
         shape = tuple(self._shapes[index])
         if flat.size != np.prod(shape):
-            raise ValueError(f"{self.path}: image {index} has {flat.size} values, its shape {shape} needs more or fewer")
+            raise ValueError(
+                f"{self.path}: image {index} has {flat.size} values, its shape {shape} needs more or fewer"
+            )
         return to_channels(flat.reshape(shape).transpose(1, 2, 0), self.channels)
 
 
@@ -166,9 +168,10 @@ def open_source(images, channels, smallest=1):
     if len(source.skipped) > 20:
         tell(f"skipped {len(source.skipped) - 20} more")
     if not len(source):
-        raise ValueError(f"{path}: no usable image, {len(source.skipped)} skipped" + (
-            f" (the first: {source.skipped[0][1]})" if source.skipped else ""
-        ))
+        raise ValueError(
+            f"{path}: no usable image, {len(source.skipped)} skipped"
+            + (f" (the first: {source.skipped[0][1]})" if source.skipped else "")
+        )
     if source.skipped:
         tell(f"{path}: {len(source)} images used, {len(source.skipped)} skipped")
     return source

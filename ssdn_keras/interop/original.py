@@ -6,7 +6,7 @@ ESTIMATOR_PREFIX = "param_estimation_net/"
 GLOBAL_PARAMETER = "noise_data"
 
 
-def _variables(model):
+def variable_objects(model):
     """The model's variables by their original names."""
     variables = {}
     for prefix, network in (("", model.network), (ESTIMATOR_PREFIX, model.estimator)):
@@ -28,7 +28,7 @@ def load_variables(model, arrays):
     Raises:
         ValueError: names are missing or too many, or a shape does not fit; nothing is changed then.
     """
-    variables = _variables(model)
+    variables = variable_objects(model)
     missing, unknown = sorted(set(variables) - set(arrays)), sorted(set(arrays) - set(variables))
     if missing or unknown:
         raise ValueError(
@@ -49,7 +49,7 @@ def load_variables(model, arrays):
 
 def variables(model):
     """The model's weights as NumPy arrays by the authors' variable names."""
-    arrays = {name: np.array(variable) for name, variable in _variables(model).items()}
+    arrays = {name: np.array(variable) for name, variable in variable_objects(model).items()}
     if GLOBAL_PARAMETER in arrays:
         arrays[GLOBAL_PARAMETER] = arrays[GLOBAL_PARAMETER].reshape(1, 1, 1, 1)
     return arrays

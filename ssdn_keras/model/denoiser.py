@@ -118,9 +118,7 @@ class Denoiser(TrainStep, keras.Model):
 
     def call(self, inputs, training=False):
         noisy, network_output, strength = self._forward(inputs)
-        outputs = self.algorithm.outputs(
-            network_output, noisy, self.noise.model, strength, self.diagonal_covariance
-        )
+        outputs = self.algorithm.outputs(network_output, noisy, self.noise.model, strength, self.diagonal_covariance)
         if training:
             # The loss starts from what the network said; predictions have no use for it.
             outputs["network_output"] = network_output
@@ -236,9 +234,7 @@ class Denoiser(TrainStep, keras.Model):
         """As in Keras: `x` is a dataset of dicts, see `ssdn_keras.data.training_crops`."""
         if self._own_schedule is not None:
             self._stretch_schedule(x, (epochs - initial_epoch), steps_per_epoch)
-        return super().fit(
-            x, y, epochs=epochs, initial_epoch=initial_epoch, steps_per_epoch=steps_per_epoch, **kwargs
-        )
+        return super().fit(x, y, epochs=epochs, initial_epoch=initial_epoch, steps_per_epoch=steps_per_epoch, **kwargs)
 
     def _stretch_schedule(self, x, epochs, steps_per_epoch):
         steps = steps_per_epoch or apply.cardinality(x)

@@ -38,9 +38,7 @@ def diagonal_columns(values):
     """Columns of diag(values); `values` is N×H×W×C."""
     channels = values.shape[-1]
     zero = ops.zeros_like(values[..., 0])
-    return [
-        ops.stack([values[..., j] if i == j else zero for i in range(channels)], axis=-1) for j in range(channels)
-    ]
+    return [ops.stack([values[..., j] if i == j else zero for i in range(channels)], axis=-1) for j in range(channels)]
 
 
 def absorb(left, right):

@@ -12,6 +12,11 @@ SMALLEST_DETERMINANT = 1e-9
 SMALLEST_WEIGHT = 1e-12
 
 
+def _clip_value_only(x, low, high):
+    # An estimated α may exceed 1. Its value is clipped but its gradient is not, so that training can bring it back.
+    return x + ops.stop_gradient(ops.clip(x, low, high) - x)
+
+
 class Impulse:
     """Levels are α in percent; the parameter is α in 0..1."""
 
@@ -33,18 +38,14 @@ class Impulse:
         """Level in the units of the experiment names, for reports."""
         return estimate * self.level_scale
 
-    @staticmethod
-    def _probability(strength):
-        # An estimate may exceed 1. The value is clipped but the gradient is not, so that training can bring it back.
-        return strength + ops.stop_gradient(ops.clip(strength, 0.0, 1.0) - strength)
-
     def loss_per_pixel(self, observed, mean, columns, strength, estimated):
         """Training loss, N×H×W: a Gaussian with the moments of the mixture (no ½, no regularisation).
 
         With d = μ − ½: m = μ − α d and Sy = α I/12 + (1 − α)(Σx + 1e-6 I) + α(1 − α) d dᵀ, a sum of positive terms.
         """
-        alpha = ops.broadcast_to(self._probability(strength), ops.shape(mean))
-        weight, rest = ops.maximum(alpha, SMALLEST_WEIGHT), ops.maximum(1.0 - alpha, SMALLEST_WEIGHT)
+        alpha = _clip_value_only(ops.broadcast_to(strength, ops.shape(mean)), 0.0, 1.0)
+        weight = _clip_value_only(alpha, SMALLEST_WEIGHT, 1.0)
+        rest = _clip_value_only(1.0 - alpha, SMALLEST_WEIGHT, 1.0)
         offset = mean - 0.5
         isotropic = ops.sqrt(weight / 12.0 + rest * VARIANCE_OFFSET)
         scaled = [ops.sqrt(rest) * column for column in columns]
@@ -68,12 +69,13 @@ class Impulse:
             - ops.log(ops.maximum(alpha, tiny))
             + self._log_density(observed - mean, prior)[..., None]
         )
-        kept = ops.where(alpha <= 0.0, ops.ones_like(alpha), ops.sigmoid(log_odds))
-        kept = ops.where(alpha >= 1.0, ops.zeros_like(alpha), kept)
+        # The limits exactly: without noise every pixel was kept, with α = 1 none.
+        log_odds = ops.where(alpha <= 0.0, 100.0, ops.where(alpha >= 1.0, -100.0, log_odds))
+        kept, replaced = ops.sigmoid(log_odds), ops.sigmoid(-log_odds)
         std = covariance.diagonal(prior)
-        variance = (1.0 - kept) * self._marginal_variance(prior) + kept * (1.0 - kept) * ops.square(observed - mean)
+        variance = replaced * (self._marginal_variance(prior) + kept * ops.square(observed - mean))
         return {
-            "denoised": kept * observed + (1.0 - kept) * mean,
+            "denoised": kept * observed + replaced * mean,
             "std": ops.sqrt(variance),
             "network_std": covariance.generalised_std(std),
             "noise_std": alpha[..., 0] * (100.0 / 255.0),

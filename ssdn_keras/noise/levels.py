@@ -1,6 +1,7 @@
 """Names of noise models with their levels: gauss25, gauss5_50, poisson30, impulse0_100."""
 
 import difflib
+import math
 import re
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from ssdn_keras.noise.poisson import Poisson
 
 NOISE_MODELS = {model.name: model for model in (Gaussian(), Poisson(), Impulse())}
 
-_NUMBER = r"\d+(?:\.\d+)?"
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _PATTERN = re.compile(rf"([a-z]+)(?:({_NUMBER})(?:_({_NUMBER}))?)?")
 
 
@@ -34,7 +35,7 @@ class NoiseSpec:
     def __str__(self):
         if self.levels is None:
             return self.model.name
-        low, high = (f"{level:g}" for level in self.levels)
+        low, high = (f"{level:.15g}" for level in self.levels)
         return self.model.name + (low if low == high else f"{low}_{high}")
 
 
@@ -49,12 +50,12 @@ def parse_noise(text):
     name = re.match(r"[A-Za-z]*", str(text)).group()
     if name not in NOISE_MODELS:
         close = difflib.get_close_matches(name.lower(), NOISE_MODELS, n=1, cutoff=0.4)
-        hint = f"; did you mean {close[0]}{str(text)[len(name):]}?" if close else ""
+        hint = f"; did you mean {close[0]}{str(text)[len(name) :]}?" if close else ""
         raise ValueError(f"unknown noise {str(text)!r}: expected one of {', '.join(NOISE_MODELS)} and a level{hint}")
     match = _PATTERN.fullmatch(str(text))
     if not match:
         raise ValueError(
-            f"noise {text!r}: the level must be a number or a range LOW_HIGH, such as {name}25 or {name}5_50"
+            f"noise {text!r}: the level must be a positive number or a range LOW_HIGH, such as {name}25 or {name}5_50"
         )
     if match.group(2) is None:
         return NoiseSpec(NOISE_MODELS[name], None)
@@ -68,6 +69,8 @@ def make_noise_spec(name, low, high, text=None):
     model = NOISE_MODELS[name]
     text = text or f"{name}{low:g}_{high:g}"
     smallest, largest = model.level_range
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"noise {text!r}: the level ({model.unit}) must be finite")
     if low > high:
         raise ValueError(f"noise {text!r}: the range is the wrong way round; write {name}{high:g}_{low:g}")
     if low < smallest or high > largest or (model.name == "poisson" and low <= 0):

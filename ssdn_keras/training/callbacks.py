@@ -27,10 +27,17 @@ def synchronise(model):
 
 
 class Progress(keras.callbacks.Callback):
-    """Progress bar with images/s, time left, loss and PSNR."""
+    """Progress bar with images/s, time left, loss and PSNR.
 
-    def __init__(self, settings, first_step):
+    Args:
+        settings: `TrainSettings`.
+        first_step: steps done before.
+        window: forget metrics every so many steps, if nothing else does.
+    """
+
+    def __init__(self, settings, first_step, window=None):
         super().__init__()
+        self._window = window
         self._minibatch, self._images, self._first = settings.minibatch, settings.images, first_step
         self._shown = -1.0
 
@@ -47,6 +54,8 @@ class Progress(keras.callbacks.Callback):
             shown = {name: f"{float(logs[name]):.2f}" for name in ("loss", "psnr", "noise_level") if name in logs}
             self.bar.set_postfix(shown, refresh=False)
         self.bar.update(min(self._minibatch, self._images - self.bar.n))
+        if self._window and (batch + 1) % self._window == 0:
+            self.model.reset_metrics()
 
     def on_train_end(self, logs=None):
         self.bar.close()

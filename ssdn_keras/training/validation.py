@@ -34,7 +34,10 @@ class Validation:
             if model.estimated:
                 levels.append(protocol.estimated_level(model, outputs["noise_std"], outputs["mean"]))
             if panel is None:
-                images = (clean, *(metrics.to_uint8(i) for i in (test_image.crop(test_image.noisy), outputs["denoised"])))
+                images = (
+                    clean,
+                    *(metrics.to_uint8(i) for i in (test_image.crop(test_image.noisy), outputs["denoised"])),
+                )
                 panel = np.concatenate([image[:PANEL, :PANEL] for image in images], axis=1)
         values = {
             "val_psnr": np.mean([row["psnr_denoised"] for row in rows]),

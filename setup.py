@@ -1,0 +1,25 @@
+"""Package definition. Metadata that needs no code is in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+version = {}
+exec(Path(__file__).with_name("ssdn_keras").joinpath("version.py").read_text(), version)
+
+setup(
+    version=version["__version__"],
+    packages=find_packages(include=["ssdn_keras", "ssdn_keras.*"]),
+    install_requires=[
+        "absl-py>=2.1,<3",  # flags of the commands
+        "h5py>=3.11,<4",  # training files in the authors' layout
+        "keras>=3.12,<4",  # the networks
+        "numpy>=1.26,<3",  # arrays
+        "pillow>=10.1,<14",  # image files
+        "scikit-image>=0.24,<1",  # SSIM, non-local means, the demonstration's photographs
+        "tensorboard>=2.19,<3",  # curves; TensorFlow does not bring it any more
+        "tensorflow>=2.19,<3",  # backend and input pipeline
+        "tqdm>=4.66,<5",  # progress bars of what is not Keras's fit
+    ],
+    extras_require={"test": ["pytest>=8,<10", "scipy>=1.13,<2", "jax>=0.5"]},
+)

@@ -1,0 +1,65 @@
+"""Writing what an evaluation found: a line per data set, CSV per image, JSON of everything."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ssdn_keras.data.images import write_atomically
+
+FIGURES = ("psnr_noisy", "ssim_noisy", "psnr_mean", "ssim_mean", "psnr_denoised", "ssim_denoised")
+
+
+def averages(rows):
+    """Means over rows of every figure that they hold, and the estimated noise level where there is one."""
+    names = [name for name in (*FIGURES, "estimated_level") if rows and rows[0].get(name) is not None]
+    return {name: float(np.mean([row[name] for row in rows])) for name in names}
+
+
+def as_table(results):
+    """Aligned text: a line per data set with PSNR (dB) and SSIM of noisy input, mean and posterior mean.
+
+    Args:
+        results: dict of data set name to (number of images, repeats, averages).
+    """
+    header = ["data set", "images", "noisy", "SSIM", "mean", "SSIM", "denoised", "SSIM"]
+    lines = [header]
+    for name, (images, repeats, values) in results.items():
+        line = [name, f"{images}×{repeats}"]
+        for figure in FIGURES:
+            line.append(f"{values[figure]:.2f}" if figure.startswith("psnr") else f"{values[figure]:.3f}")
+        lines.append(line)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        )
+        for line in lines
+    )
+
+
+def write_csv(path, rows):
+    """One line per test image."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, lambda temporary: Path(temporary).write_text(text.getvalue()))
+
+
+def write_json(path, record):
+    """The whole evaluation; figures that do not exist (infinite, undefined) are null."""
+
+    def plain(value):
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(item) for item in value]
+        if isinstance(value, float) and not np.isfinite(value):
+            return None
+        return value
+
+    text = json.dumps(plain(record), indent=2) + "\n"
+    write_atomically(path, lambda temporary: Path(temporary).write_text(text))

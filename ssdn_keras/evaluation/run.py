@@ -1,0 +1,104 @@
+"""Evaluating a model on test sets by the published protocol."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ssdn_keras.data.images import ImageError, read_image, save_image
+from ssdn_keras.evaluation import metrics, protocol, report
+
+
+def _one(model, spec, clean, seed, index, repeat):
+    test_image = protocol.corrupt(clean, spec, seed, index, repeat)
+    outputs = protocol.denoise(model, test_image)
+    row = protocol.score(clean, test_image, outputs)
+    row["noise_level"] = test_image.parameter * spec.model.level_scale
+    if model.estimated:
+        row["estimated_level"] = protocol.estimated_level(model, outputs["noise_std"], outputs["mean"])
+    pictures = {"noisy": test_image.crop(test_image.noisy), "mean": outputs["mean"], "denoised": outputs["denoised"]}
+    return row, {name: metrics.to_uint8(picture) for name, picture in pictures.items()}
+
+
+def evaluate_set(model, test_set, spec, seed=0, repeats=None, limit=None, picture_folder=None):
+    """Rows of results for every image and repeat of a test set.
+
+    Args:
+        model: `Denoiser`.
+        test_set: `protocol.TestSet`.
+        spec: `NoiseSpec` with levels, the noise that is added.
+        seed: of the noise.
+        repeats: instead of the set's own.
+        limit: use only the first images.
+        picture_folder: where to write clean, noisy, mean and denoised images of the first repeat, or None.
+
+    Returns:
+        (rows, number of images, repeats).
+
+    Raises:
+        ValueError: no readable image.
+    """
+    repeats = repeats or test_set.repeats
+    paths = test_set.paths()[:limit]
+    rows, used = [], 0
+    with tqdm(total=len(paths) * repeats, desc=test_set.name, unit="image", file=sys.stderr) as bar:
+        for index, path in enumerate(paths):
+            name = str(path.relative_to(test_set.folder))
+            try:
+                clean = read_image(path, model.channels)
+            except ImageError as error:
+                bar.write(f"skipped {path}: {error}", file=sys.stderr)
+                bar.update(repeats)
+                continue
+            used += 1
+            for repeat in range(repeats):
+                row, pictures = _one(model, spec, clean, seed, index, repeat)
+                rows.append({"set": test_set.name, "image": name, "repeat": repeat, **row})
+                if picture_folder and repeat == 0:
+                    save_pictures(Path(picture_folder) / test_set.name, name, {"clean": clean, **pictures})
+                bar.update()
+                bar.set_postfix(psnr=f"{np.mean([r['psnr_denoised'] for r in rows]):.2f}")
+    if not rows:
+        raise ValueError(f"{test_set.folder}: no readable image among {len(paths)} files")
+    return rows, used, repeats
+
+
+def save_pictures(folder, name, pictures):
+    """Write NAME-clean.png and so on below `folder`."""
+    stem = Path(name).with_suffix("")
+    suffix = Path(name).suffix.lstrip(".").lower()
+    for kind, picture in pictures.items():
+        target = folder / stem.parent / f"{stem.name}-{suffix}-{kind}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_image(target, picture)
+
+
+def evaluate(model, test_sets, spec, output=None, save_images=False, record=None, **options):
+    """Evaluate on several test sets, print the table and write the files.
+
+    Args:
+        model, spec: see `evaluate_set`; `options` go to it as well.
+        test_sets: list of `protocol.TestSet`.
+        output: folder for per_image.csv, results.json and images, or None.
+        save_images: write pictures as well.
+        record: dict of what to keep in results.json beside the figures.
+
+    Returns:
+        dict of test set name to averages.
+    """
+    all_rows, table = [], {}
+    for test_set in test_sets:
+        pictures = Path(output) / "images" if output and save_images else None
+        rows, used, repeats = evaluate_set(model, test_set, spec, picture_folder=pictures, **options)
+        all_rows += rows
+        table[test_set.name] = (used, repeats, report.averages(rows))
+    if output:
+        report.write_csv(Path(output) / "per_image.csv", all_rows)
+        sets = {name: {"images": n, "repeats": r, **values} for name, (n, r, values) in table.items()}
+        report.write_json(Path(output) / "results.json", {**(record or {}), "sets": sets, "rows": all_rows})
+    print(report.as_table(table))
+    for name, (_, _, values) in table.items():
+        if "estimated_level" in values:
+            print(f"{name}: estimated noise level {values['estimated_level']:.2f} ({spec.model.unit}), added {spec}")
+    return {name: values for name, (_, _, values) in table.items()}

@@ -1,0 +1,16 @@
+"""Which arithmetic is fast on this machine."""
+
+from pathlib import Path
+
+
+def fast_precision():
+    """mixed_bfloat16 where the processor computes in bfloat16 (or there is a GPU), else float32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        flags = ""
+    if "avx512_bf16" in flags or "amx_bf16" in flags:
+        return "mixed_bfloat16"
+    import tensorflow as tf
+
+    return "mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32"
