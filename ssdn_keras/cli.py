@@ -3,10 +3,12 @@
 Exit codes: 0 done, 1 the data or files are at fault, 2 the command line is, 130 interrupted.
 """
 
+import copy
 import difflib
 import os
 import shutil
 import sys
+import tempfile
 import textwrap
 
 from absl import flags
@@ -41,10 +43,12 @@ class Command:
         name: as the user types it, such as "python -m ssdn_keras.train".
         description: what it does; the first thing that --help prints.
         arguments: what may follow the flags, such as "FILES_OR_FOLDERS", or "".
+        needs_backend: whether it runs networks.
     """
 
-    def __init__(self, name, description, arguments=""):
+    def __init__(self, name, description, arguments="", needs_backend=True):
         self.name, self.description, self.arguments = name, description, arguments
+        self.needs_backend = needs_backend
         self.flags = flags.FlagValues()
         self.groups = {}
         self._group = None
@@ -114,23 +118,29 @@ class Command:
         Raises:
             UsageError: unknown flag or value, with the nearest name; positional arguments where none are taken.
         """
+        values = copy.deepcopy(self.flags)  # so that a second command line starts from the defaults
         try:
-            rest = self.flags(list(argv))[1:]
+            rest = values(list(argv))[1:]
+        except flags.UnrecognizedFlagError as error:
+            close = difflib.get_close_matches(error.flagname, list(self.flags), n=1, cutoff=0.5)
+            hint = f"; did you mean --{close[0]}?" if close else ""
+            raise UsageError(f"unknown flag --{error.flagname}{hint}") from None
         except flags.Error as error:
             raise UsageError(" ".join(str(error).split())) from None
         if rest and not self.arguments:
             raise UsageError(f"unexpected argument {rest[0]!r}: flags are written --name=value; see --help")
-        return self.flags, rest
+        return values, rest
 
     def run(self, main, argv=None):
         """Parse, call main(flags, arguments), and leave with the right exit code."""
         argv = sys.argv if argv is None else argv
-        quiet_tensorflow()
         if any(argument in ("--help", "-help", "-h", "--helpfull") for argument in argv[1:]):
             print(self.help())
             sys.exit(0)
         try:
             parsed, rest = self.parse(argv)
+            if self.needs_backend:
+                start_backend()
             code = main(parsed, rest)
         except UsageError as error:
             self._fail(error, 2, " (see --help)" if "--help" not in str(error) else "")
@@ -155,10 +165,26 @@ def describe(error):
     return str(error)
 
 
-def quiet_tensorflow():
-    """Keep TensorFlow's start-up messages out of the way, unless the user asked for them. Before it is imported."""
+def start_backend():
+    """Import Keras and TensorFlow without their start-up messages, which TensorFlow writes past all its settings."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    if "tensorflow" in sys.modules or "TF_CPP_MAX_VLOG_LEVEL" in os.environ:
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow  # noqa: F401
+        except BaseException:
+            messages.seek(0)
+            os.write(kept, messages.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def make_folder(path):

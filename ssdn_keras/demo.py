@@ -4,8 +4,8 @@ from ssdn_keras.cli import Command, make_folder
 
 COMMAND = Command(
     "python -m ssdn_keras.demo",
-    "Draws noise (σ = 25) once for each of five photographs that come with scikit-image, trains a blind-spot network on "
-    "these noisy images alone, denoises other photographs and compares with non-local means.",
+    "Draws noise (σ = 25) once for each of five photographs that come with scikit-image, trains a blind-spot network "
+    "on these noisy images alone, denoises other images and compares with non-local means.",
 )
 COMMAND.group("Demonstration")
 COMMAND.string("output", "demo", "Folder for the picture (demo.png) and the model (final.keras).")

@@ -8,6 +8,7 @@ COMMAND = Command(
     "python -m ssdn_keras.prepare",
     "Writes the images of a folder into one HDF5 file, in the layout of the authors' program, for --train_clean or "
     "--train_noisy. Such a file is read piece by piece and may be larger than the memory.",
+    needs_backend=False,
 )
 COMMAND.group("Files")
 COMMAND.string("input", None, "Folder of PNG and JPEG files, nested folders included.")

@@ -1,6 +1,5 @@
 """Self-supervised denoising with a blind spot and the noise model's posterior (paper, sections 3.2 to 3.5)."""
 
-
 from ssdn_keras.noise import covariance
 
 

@@ -111,7 +111,7 @@ def training_crops(
         images: folder of PNG and JPEG files, HDF5 file in the authors' layout, or list of arrays (uint8, or floats in
             nominal range 0..1). Images with a side below `crop` are left out.
         noise: name of noise and level, such as "gauss25" or "poisson5_50". With `add_noise`, drawn for every crop.
-        add_noise: whether the images are clean. If False they are noisy already: nothing is added, nothing clean exists.
+        add_noise: whether the images are clean. If False they are noisy already: nothing is added to them.
         crop: side of the square crops, in pixels.
         minibatch: crops per batch.
         channels: 1 or 3.

@@ -1,4 +1,4 @@
-"""Sets of training images: arrays, a folder, or an HDF5 file in the authors' layout. One contract: a length and `image(i)`."""
+"""Sets of training images: arrays, a folder, or an HDF5 file. One contract: a length and `image(i)`."""
 
 import os
 import sys

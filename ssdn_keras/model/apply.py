@@ -6,7 +6,7 @@ from keras import ops
 
 
 def use_compiler():
-    """Whether to compile steps with XLA: on an accelerator, and always with JAX. On a CPU, TensorFlow is faster without."""
+    """Whether to compile steps with XLA: with JAX, and on a GPU. On a CPU, TensorFlow is faster without."""
     if keras.backend.backend() == "jax":
         return True
     if keras.backend.backend() != "tensorflow":

@@ -3,11 +3,42 @@
 import json
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from ssdn_keras.model.denoiser import Denoiser
 
 _REGISTERED_NAME = "ssdn_keras>Denoiser"
+_LARGEST_ENTRY = 2**30
+
+
+def _text(value):
+    if not isinstance(value, str):
+        raise ValueError(f"expected text, found {value!r}")
+    return value
+
+
+def _count(value):
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1024:
+        raise ValueError(f"expected a small number, found {value!r}")
+    return value
+
+
+def _pair(value):
+    low, high = value
+    return float(low), float(high)
+
+
+_SETTINGS = {
+    "name": _text,
+    "noise": _text,
+    "noise_range": _pair,
+    "noise_parameter": _text,
+    "channels": _count,
+    "diagonal_covariance": bool,
+    "blindspot_size": _count,
+    "algorithm": _text,
+}
 
 
 def load(path):
@@ -23,25 +54,56 @@ def load(path):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
+    config, weights = _read(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-            weights = archive.read("model.weights.h5")
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"{path}: not a .keras model file, or a damaged one ({error})") from None
-    if not isinstance(config, dict) or config.get("registered_name") != _REGISTERED_NAME:
-        kind = config.get("class_name") if isinstance(config, dict) else None
-        raise ValueError(f"{path}: a .keras file, but of {kind!r} and not of ssdn_keras.Denoiser")
-    try:
-        model = Denoiser(**config["config"])
+        # Only these settings, of these kinds, reach the constructor; the arithmetic is the reader's choice.
+        model = Denoiser(**{name: kind(config[name]) for name, kind in _SETTINGS.items() if config[name] is not None})
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: settings that this version of ssdn_keras cannot read: {error}") from None
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.weights.h5"
         file.write_bytes(weights)
         try:
+            _refuse_links(file)
             model.load_weights(file)
         except Exception as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"{path}: the weights are damaged or do not fit the settings ({reason})") from None
     return model
+
+
+def _read(path):
+    """The model's settings and its weights (bytes) from the archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if any(entry.file_size > _LARGEST_ENTRY for entry in archive.infolist()):
+                raise ValueError("an entry is larger than any model of ours")
+            record = json.loads(archive.read("config.json"))
+            weights = archive.read("model.weights.h5")
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"{path}: not a .keras model file, or a damaged one ({error})") from None
+    if not isinstance(record, dict) or record.get("registered_name") != _REGISTERED_NAME:
+        kind = record.get("class_name") if isinstance(record, dict) else None
+        raise ValueError(f"{path}: a .keras file, but of {kind!r} and not of ssdn_keras.Denoiser")
+    config = record.get("config")
+    if not isinstance(config, dict):
+        raise ValueError(f"{path}: not a .keras model file, or a damaged one (no settings)")
+    return config, weights
+
+
+def _refuse_links(path):
+    """An HDF5 file may name data of other files on the reader's machine; a model has no use for that."""
+    import h5py
+
+    def check(group):
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError("it refers to other files")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                check(item)
+            elif item.external:
+                raise ValueError("it refers to other files")
+
+    with h5py.File(path, "r") as file:
+        check(file)

@@ -1,0 +1,1 @@
+"""A whole training: settings, checkpoints, records."""

@@ -1,0 +1,64 @@
+"""The flag files of the published experiments, and those of the report."""
+
+from pathlib import Path
+
+import pytest
+
+from ssdn_keras.noise import parse_noise
+from ssdn_keras.train import COMMAND, read_settings
+
+FOLDER = Path(__file__).parent.parent / "flags"
+
+# Method notes, section 6: 14 + 10 + 10 + 12.
+GAUSS = ["n2c", "n2n", "blindspot-sigma_known", "blindspot-sigma_{}", "blindspot_diag-sigma_known",
+         "blindspot_diag-sigma_{}", "blindspot_mean"]  # fmt: skip
+OTHER = ["n2c", "n2n", "blindspot-sigma_known", "blindspot-sigma_{}", "blindspot_mean"]
+MONO = ["n2c-mono", "blindspot-sigma_known-mono", "blindspot-sigma_{}-mono"]
+NOISES = {"gauss25": "global", "gauss5_50": "per_image", "poisson30": "global", "poisson5_50": "per_image",
+          "impulse50": "global", "impulse0_100": "per_image"}  # fmt: skip
+PUBLISHED = [
+    f"{noise}-{pipeline.format(unknown)}"
+    for noise, unknown in NOISES.items()
+    for pipeline in (GAUSS if noise.startswith("gauss") else OTHER) + ([] if noise.startswith("impulse") else MONO)
+]
+REPORT = ["gauss25-blindspot-sigma_per_image", "gauss25_50-blindspot-sigma_per_image", "gauss25-n2v"]
+NOT_YET = [name for name in PUBLISHED + REPORT
+           if "n2v" in name or (name.startswith("impulse") and ("n2n" in name or "mean" in name))]  # fmt: skip
+
+
+def parse(name):
+    arguments = ["train", f"--flagfile={FOLDER / name}.cfg", "--train_clean=x", "--run_dir=y"]
+    return COMMAND.parse(arguments)[0]
+
+
+def test_exactly_the_published_names_and_the_reports():
+    assert len(PUBLISHED) == len(set(PUBLISHED)) == 46
+    assert {path.stem for path in FOLDER.iterdir()} == set(PUBLISHED) | set(REPORT)
+
+
+@pytest.mark.parametrize("name", PUBLISHED + REPORT)
+def test_settings_are_those_of_the_name(name):
+    flags = parse(name)
+    noise, pipeline, *rest = name.split("-")
+    assert flags.noise == noise == str(parse_noise(flags.noise))
+    algorithms = {"blindspot": "ssdn", "blindspot_diag": "ssdn", "blindspot_mean": "ssdn_mean"}
+    assert flags.algorithm == algorithms.get(pipeline, pipeline)
+    assert flags.diagonal_covariance == (pipeline == "blindspot_diag")
+    assert flags.channels == (1 if "mono" in rest else 3)
+    if flags.algorithm == "ssdn":
+        assert f"sigma_{flags.noise_parameter}" in rest
+    long = {"n2c": 16_000_000, "n2n": 16_000_000, "ssdn_mean": 8_000_000, "ssdn": 4_000_000}
+    images = long[flags.algorithm] if noise.startswith("impulse") else 2_000_000
+    if name in REPORT:
+        images = 844_000 if noise == "gauss25_50" else 200_000
+    assert flags.images == images
+    assert (flags.crop, flags.minibatch, flags.learning_rate) == (256, 4, 3e-4)
+    assert (flags.ramp_up, flags.ramp_down) == (0.1, 0.3)
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED + REPORT if name not in NOT_YET])
+def test_experiments_are_accepted_by_train(name):
+    settings = read_settings(parse(name))
+    assert settings.noise == name.split("-")[0]
+    again = COMMAND.parse(["train", *settings.as_flags().split(), "--run_dir=y"])[0]
+    assert read_settings(again) == settings

@@ -1,0 +1,147 @@
+"""Whole trainings: exact resumption, records, refusals."""
+
+import csv
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+import ssdn_keras
+from ssdn_keras.training import checkpoint
+from ssdn_keras.training.run import make_model, train
+from ssdn_keras.training.settings import TrainSettings
+
+
+@pytest.fixture
+def settings(photographs):
+    return TrainSettings(
+        noise="gauss5_50", channels=1, train_clean=str(photographs), crop=32, minibatch=2, images=24,
+        checkpoint_every=8, validate_every=12, learning_rate=1e-3,
+    )  # fmt: skip
+
+
+def weights(path):
+    return ssdn_keras.load(path).get_weights()
+
+
+def stop_at(monkeypatch, step):
+    """Make the next training break off hard after so many steps, as a power cut would."""
+    from ssdn_keras.training.callbacks import Records
+
+    original = Records.on_train_batch_end
+
+    def breaks(self, batch, logs=None):
+        original(self, batch, logs)
+        if self._step == step:
+            raise RuntimeError("power cut")
+
+    monkeypatch.setattr(Records, "on_train_batch_end", breaks)
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"noise_parameter": "per_image", "ema": 0.9}, {"algorithm": "n2n"}, {"freeze_noise": True},
+])  # fmt: skip
+def test_a_training_that_was_stopped_gives_the_same_weights(settings, tmp_path, monkeypatch, changes):
+    settings = dataclasses.replace(settings, **changes)
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    final = train(settings, tmp_path / "whole")
+    with monkeypatch.context() as context:
+        stop_at(context, 6)  # the last checkpoint is that of step 4
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(settings, tmp_path / "broken")
+    assert not (tmp_path / "broken" / "final.keras").exists()
+    resumed = train(settings, tmp_path / "broken")
+    for a, b in zip(weights(final), weights(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(weights(final)) == len(make_model(settings).get_weights())
+
+
+def test_what_a_run_leaves_behind(settings, photographs, tmp_path):
+    settings = dataclasses.replace(settings, val_clean=str(photographs), val_images=2)
+    final = train(settings, tmp_path)
+    with open(tmp_path / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["images"]) for row in rows] == [12, 24]
+    for row in rows:
+        assert all(np.isfinite(float(row[name])) for name in ("loss", "psnr", "val_psnr", "val_psnr_noisy"))
+        assert row["skipped_steps"] == "0.0"
+    assert "--noise=gauss5_50" in (tmp_path / "flags.cfg").read_text().splitlines()
+    assert list((tmp_path / "tensorboard").iterdir())
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    model = ssdn_keras.load(final)
+    assert model.get_config()["noise_range"] == [5.0, 50.0]
+    before = final.stat().st_mtime_ns
+    assert train(settings, tmp_path) == final and final.stat().st_mtime_ns >= before
+
+
+def test_noisy_images_alone(settings, photographs, tmp_path):
+    settings = dataclasses.replace(
+        settings, noise="gauss", noise_parameter="global", train_noisy=str(photographs), train_clean=None
+    )
+    train(settings, tmp_path)
+    with open(tmp_path / "metrics.csv") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert last["psnr"] == "" and float(last["noise_level"]) > 0
+
+
+def test_fine_tuning_starts_from_the_weights_of_a_model(settings, tmp_path):
+    first = make_model(settings)
+    for variable in first.trainable_variables:
+        variable.assign(variable + 0.25)
+    first.save(tmp_path / "first.keras")
+    tuned = make_model(dataclasses.replace(settings, init=str(tmp_path / "first.keras"), noise="gauss10"))
+    for a, b in zip(first.get_weights(), tuned.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="noise_parameter is 'known', not 'global'"):
+        make_model(dataclasses.replace(settings, init=str(tmp_path / "first.keras"), noise_parameter="global"))
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(settings, tmp_path):
+    model = make_model(settings)
+    path = tmp_path / "checkpoint.npz"
+    checkpoint.save(path, model, settings, 4)
+    assert checkpoint.restore(path, model, settings) == 4
+    assert checkpoint.restore(path, model, dataclasses.replace(settings, validate_every=1)) == 4
+    with pytest.raises(ValueError, match="another training .*--seed was 0, is 1"):
+        checkpoint.restore(path, model, dataclasses.replace(settings, seed=1))
+    whole = path.read_bytes()
+    for length in (0, 100, len(whole) // 2, len(whole) - 10):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="damaged"):
+            checkpoint.restore(path, model, settings)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(settings, tmp_path, monkeypatch):
+    model = make_model(settings)
+    path = tmp_path / "checkpoint.npz"
+    checkpoint.save(path, model, settings, 4)
+    before = path.read_bytes()
+
+    def full_disk(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.save(path, model, settings, 8)
+    assert path.read_bytes() == before and not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.slow
+def test_the_network_learns_to_denoise(photographs, tmp_path):
+    """A short training raises the PSNR of images that it was not trained on by over a dB."""
+    held_out = tmp_path / "held_out"
+    held_out.mkdir()
+    shutil.copy(photographs / "b.png", held_out)
+    (photographs / "b.png").unlink()
+    settings = TrainSettings(
+        noise="gauss25", train_clean=str(photographs), val_clean=str(held_out), val_images=1, crop=64, minibatch=2,
+        images=240, learning_rate=2e-3, freeze_noise=True, checkpoint_every=0, validate_every=0,
+    )  # fmt: skip
+    train(settings, tmp_path)
+    with open(tmp_path / "metrics.csv") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert float(last["val_psnr"]) > float(last["val_psnr_noisy"]) + 1
+    assert float(last["val_psnr"]) > float(last["val_psnr_mean"])
