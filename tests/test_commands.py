@@ -42,7 +42,7 @@ def model_file(tmp_path_factory):
 TRAIN_SHORT = ("--images=4", "--crop=32", "--minibatch=2")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "denoise", "prepare", "demo"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "denoise", "prepare", "demo", "benchmark"])
 def test_help_explains_every_flag_in_a_group(capfd, command):
     code, out, _ = run(capfd, command, "--help")
     flags = importlib.import_module(f"ssdn_keras.{command}").COMMAND
@@ -237,3 +237,9 @@ def test_demo_ends_with_its_line(capfd, tmp_path, monkeypatch):
     assert code == 0 and (tmp_path / "demo.png").exists() and (tmp_path / "final.keras").exists()
     last = out.strip().splitlines()[-1]
     assert last.startswith("demo: noisy 20.") and ", non-local means " in last and last.endswith(" dB")
+
+
+def test_benchmark_prints_a_rate(capfd, photographs):
+    code, out, _ = run(capfd, "benchmark", f"--train_clean={photographs}", "--crop=32", "--seconds=1")
+    assert code == 0 and "minibatches/s of 4×32×32" in out
+    fails(capfd, 2, "--train_clean", "benchmark")
