@@ -110,6 +110,10 @@ def test_noise_level_is_asked_for_and_checked(mono, model):
     for level in (-1, np.nan, 300):
         with pytest.raises(ValueError, match="noise_level must be"):
             model.denoise(np.zeros((8, 8, 3), "uint8"), noise_level=level)
+    with pytest.raises(ValueError, match="2 values for 1 images"):
+        model.denoise(np.zeros((8, 8, 3), "uint8"), noise_level=[1, 2])
+    with pytest.raises(ValueError, match="3 values for 2 images"):
+        mono({"noisy": np.zeros((2, 8, 8, 1), "float32"), "noise_level": np.zeros(3, "float32")})
     blind = ssdn_keras.Denoiser("gauss", "global")
     with pytest.raises(ValueError, match="leave noise_level out"):
         blind.denoise(np.zeros((8, 8, 3), "uint8"), noise_level=25)

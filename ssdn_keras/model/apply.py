@@ -71,7 +71,10 @@ def level_input(model, noise_level, count):
     if model.noise_parameter != "known":
         raise ValueError(f"this model estimates the noise itself ({model.noise_parameter}): leave noise_level out")
     kind = model.noise.model
-    levels = np.broadcast_to(np.asarray(noise_level, "float32").ravel(), (count,))
+    levels = np.asarray(noise_level, "float32").ravel()
+    if levels.size not in (1, count):
+        raise ValueError(f"noise_level needs one value per image: {levels.size} values for {count} images")
+    levels = np.broadcast_to(levels, (count,))
     low, high = kind.level_range
     if not (np.isfinite(levels).all() and (levels >= low).all() and (levels <= high).all()) or (
         kind.name == "poisson" and (levels <= 0).any()

@@ -148,6 +148,9 @@ class Denoiser(TrainStep, keras.Model):
                     )
                 level = self.noise.parameters[0]
             level = ops.reshape(ops.convert_to_tensor(level, "float32"), (-1, 1, 1, 1))
+            given, images = level.shape[0], noisy.shape[0]
+            if None not in (given, images) and given not in (1, images):
+                raise ValueError(f"noise_level needs one value per image: {given} values for {images} images")
             return ops.broadcast_to(self.noise.model.known(level), (batch, 1, 1, 1))
         if self.noise_parameter == "global":
             raw = ops.broadcast_to(ops.convert_to_tensor(self.global_parameter), (batch, 1, 1, 1))
@@ -232,6 +235,8 @@ class Denoiser(TrainStep, keras.Model):
 
     def fit(self, x=None, y=None, epochs=1, initial_epoch=0, steps_per_epoch=None, **kwargs):
         """As in Keras: `x` is a dataset of dicts, see `ssdn_keras.data.training_crops`."""
+        if hasattr(x, "cardinality"):
+            kwargs.setdefault("shuffle", False)  # a dataset brings its order; Keras would only warn
         if self._own_schedule is not None:
             self._stretch_schedule(x, (epochs - initial_epoch), steps_per_epoch)
         return super().fit(x, y, epochs=epochs, initial_epoch=initial_epoch, steps_per_epoch=steps_per_epoch, **kwargs)

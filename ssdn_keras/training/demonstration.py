@@ -75,7 +75,7 @@ def train_network(settings):
     model = _new_model(settings)
     model.fit(
         _crops(settings, 0, settings.steps * settings.minibatch),
-        shuffle=False, verbose=0, callbacks=[Progress(settings, 0, window=50)],
+        verbose=0, callbacks=[Progress(settings, 0, window=50)],
     )  # fmt: skip
     return model
 

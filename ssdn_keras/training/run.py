@@ -101,7 +101,7 @@ def train(settings, run_dir):
         )
         write_atomically(run_dir / "flags.cfg", lambda temporary: Path(temporary).write_text(settings.as_flags()))
         records = Records(run_dir, settings, step, validation)
-        model.fit(crops, shuffle=False, verbose=0, callbacks=[Progress(settings, step), records])
+        model.fit(crops, verbose=0, callbacks=[Progress(settings, step), records])
         if records.stopped is not None:
             return None
     elif settings.ema is not None:
