@@ -133,8 +133,9 @@ def test_a_loss_in_compile_is_refused():
         ssdn_keras.Denoiser("gauss25").compile(loss="mse")
 
 
-def test_mixed_precision_keeps_the_likelihood_in_float32():
-    model = ssdn_keras.Denoiser("gauss25", dtype="mixed_bfloat16")
+@pytest.mark.parametrize("parameter", ["known", "global", "per_image"])
+def test_mixed_precision_keeps_the_likelihood_in_float32(parameter):
+    model = ssdn_keras.Denoiser("gauss25", parameter, dtype="mixed_bfloat16")
     model.compile()
     x, y = batch()
     history = fit_once(model, x, y, epochs=2)

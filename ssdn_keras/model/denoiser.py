@@ -112,7 +112,7 @@ class Denoiser(TrainStep, keras.Model):
             self.estimator.build(shape)
         if self.estimated and self.noise_parameter == "global":
             self.global_parameter = self.add_weight(
-                shape=(), initializer="zeros", name="global_parameter", dtype="float32"
+                shape=(), initializer="zeros", name="global_parameter", dtype="float32", autocast=False
             )
         self.built = True
 

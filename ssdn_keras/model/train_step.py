@@ -2,7 +2,6 @@
 
 import keras
 from keras import ops
-from keras.src.trainers.data_adapters import data_adapter_utils
 
 
 class SkippedSteps(keras.metrics.Metric):
@@ -36,14 +35,15 @@ class TensorFlowTrainStep:
         """One step: forward, prior-integrated loss, gradient, update; skipped whole if a gradient is not finite."""
         import tensorflow as tf
 
-        x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_weights)
         finite = all_finite(gradients)
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas > 1:
             # A branch cannot hold the exchange between replicas: all of them agree first, then a bad step's gradients
             # are replaced by zeros.
             finite = tf.distribute.get_replica_context().all_reduce("MEAN", tf.cast(finite, tf.float32)) > 0.999
@@ -56,7 +56,9 @@ class TensorFlowTrainStep:
                 lambda: tf.constant(False),
             )
         self.skipped_steps.update_state(finite)
-        self._loss_tracker.update_state(ops.where(finite, loss, 0.0), sample_weight=ops.cast(finite, "float32"))
+        # Each replica's loss was divided by their number; what is shown is the loss of the whole minibatch.
+        shown = ops.where(finite, loss * replicas, 0.0)
+        self._loss_tracker.update_state(shown, sample_weight=ops.cast(finite, "float32"))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def _apply(self, gradients):
@@ -74,7 +76,7 @@ class JaxTrainStep:
         import jax
 
         trainable, non_trainable, optimizer_variables, metrics_variables = state
-        x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         gradient_function = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
         (_, (loss, y_pred, non_trainable, metrics_variables)), gradients = gradient_function(
             trainable,
