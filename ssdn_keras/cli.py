@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the data or files are at fault, 2 the command line is, 130
 
 import copy
 import difflib
+import math
 import os
 import shutil
 import sys
@@ -36,6 +37,16 @@ class _Choice(flags.ArgumentParser):
         return "choice"
 
 
+class _Finite(flags.FloatParser):
+    """A number that is neither infinite nor NaN, which absl's bounds let pass."""
+
+    def convert(self, argument):
+        value = super().convert(argument)
+        if not math.isfinite(value):
+            raise ValueError("must be a finite number")
+        return value
+
+
 class Command:
     """A command line: its flags in groups, its help, and the way it ends.
 
@@ -65,13 +76,16 @@ class Command:
         """Define a flag that takes text."""
         self._define(name, flags.DEFINE_string, default, text)
 
-    def integer(self, name, default, text, lowest=None):
-        """Define a flag that takes an integer of at least `lowest`."""
-        self._define(name, flags.DEFINE_integer, default, text, lower_bound=lowest)
+    def integer(self, name, default, text, lowest=None, highest=None):
+        """Define a flag that takes an integer within bounds."""
+        self._define(name, flags.DEFINE_integer, default, text, lower_bound=lowest, upper_bound=highest)
 
     def number(self, name, default, text, lowest=None, highest=None):
-        """Define a flag that takes a number."""
-        self._define(name, flags.DEFINE_float, default, text, lower_bound=lowest, upper_bound=highest)
+        """Define a flag that takes a finite number."""
+        parser = _Finite(lowest, highest)
+        self._define(
+            name, lambda *a, **k: flags.DEFINE(parser, *a, serializer=flags.ArgumentSerializer(), **k), default, text
+        )
 
     def switch(self, name, default, text):
         """Define a flag that is on or off."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from ssdn_keras.cli import Command, UsageError, describe, make_folder
+from ssdn_keras.cli import Command, UsageError, checked, describe, make_folder
 
 COMMAND = Command(
     "python -m ssdn_keras.denoise",
@@ -36,7 +36,6 @@ def main(flags, arguments):
         raise UsageError(
             f"{existing[0]} exists ({len(existing)} of {len(pairs)} results do): give --overwrite to replace them"
         )
-    make_folder(flags.output)
     from tqdm import tqdm
 
     from ssdn_keras.model.files import load
@@ -47,6 +46,10 @@ def main(flags, arguments):
         raise UsageError(f"this model needs --noise_level ({model.noise.model.unit}); it was trained for {model.noise}")
     if not needs_level and flags.noise_level is not None:
         raise UsageError("this model needs no --noise_level: leave it out")
+    from ssdn_keras.model.apply import level_input
+
+    checked(level_input, model, flags.noise_level, 1)
+    make_folder(flags.output)
     failed = 0
     for source, target in tqdm(pairs, desc="denoising", unit="image"):
         try:

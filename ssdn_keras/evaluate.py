@@ -1,5 +1,7 @@
 """python -m ssdn_keras.evaluate: PSNR and SSIM of a trained model by the published protocol."""
 
+from pathlib import Path
+
 from ssdn_keras.cli import Command, UsageError, checked, make_folder
 
 COMMAND = Command(
@@ -19,9 +21,11 @@ COMMAND.string("noise", None, "Noise to add, such as gauss25; by default what th
 COMMAND.group("Protocol")
 COMMAND.integer("repeats", None, "How often each image is used, instead of the published number.", lowest=1)
 COMMAND.integer("limit", None, "Use only the first so many images of each set.", lowest=1)
-COMMAND.integer("seed", 0, "Seed of the noise.", lowest=0)
+COMMAND.integer("seed", 0, "Seed of the noise.", lowest=0, highest=2**32 - 1)
 COMMAND.group("Output")
-COMMAND.string("output", None, "Folder for per_image.csv, results.json and the images.")
+COMMAND.string(
+    "output", None, "Folder for per_image.csv, results.json and the images; by default `evaluation` beside the model."
+)
 COMMAND.switch("save_images", False, "Write clean, noisy, mean and denoised images of the first repeat.")
 
 
@@ -29,20 +33,19 @@ def main(flags, _):
     """Evaluate by the flags."""
     if not flags.model or not flags.data:
         raise UsageError("give --model and --data")
-    if flags.save_images and not flags.output:
-        raise UsageError("--save_images needs --output, the folder to write to")
     from ssdn_keras.evaluation.protocol import parse_test_set
     from ssdn_keras.noise import parse_noise
 
-    test_sets = [parse_test_set(text) for text in flags.data.split(",") if text]
+    test_sets = [checked(parse_test_set, text) for text in flags.data.split(",") if text]
+    if not test_sets:
+        raise UsageError(f"--data={flags.data}: names no test set")
     names = [test_set.name for test_set in test_sets]
     if len(set(names)) < len(names):
         raise UsageError(f"--data={flags.data}: two sets have the same name; write NAME:DIR")
     spec = checked(parse_noise, flags.noise) if flags.noise else None
     for test_set in test_sets:
         test_set.paths()
-    if flags.output:
-        make_folder(flags.output)
+    output = flags.output or str(Path(flags.model).parent / "evaluation")
 
     from ssdn_keras.evaluation.run import evaluate
     from ssdn_keras.model.files import load
@@ -53,9 +56,10 @@ def main(flags, _):
         raise UsageError(f"{flags.model} was trained on {spec} of unknown level: give --noise, such as {spec}25")
     if model.algorithm.uses_noise_model and spec.model is not model.noise.model:
         raise UsageError(f"--noise={spec}: the model was made for {model.noise.model.name} noise")
+    make_folder(output)
     record = {"model": model.get_config(), "noise": str(spec), "seed": flags.seed}
     evaluate(
-        model, test_sets, spec, flags.output, flags.save_images, record,
+        model, test_sets, spec, output, flags.save_images, record,
         seed=flags.seed, repeats=flags.repeats, limit=flags.limit,
     )  # fmt: skip
 

@@ -42,7 +42,7 @@ COMMAND.choice(
     "ssdn: blind spot with prior; ssdn_mean: blind spot, mean only; n2c: from clean images; n2n: from pairs "
     "of noisy ones. (Not trained in this version: n2v; impulse noise with ssdn_mean or n2n.)",
 )
-COMMAND.integer("channels", 3, "3 for colour, 1 for grey; images are converted.", lowest=1)
+COMMAND.integer("channels", 3, "3 for colour, 1 for grey; images are converted.", lowest=1, highest=3)
 COMMAND.switch("diagonal_covariance", False, "A prior whose colour channels are independent.")
 COMMAND.integer("blindspot_size", 1, "Width of the blind spot in pixels: 1, 3, 5, …", lowest=1)
 COMMAND.group("Optimisation")
@@ -51,16 +51,16 @@ COMMAND.integer("minibatch", 4, "Crops per step.", lowest=1)
 COMMAND.number("learning_rate", 3e-4, "Rate of Adam between the ramps.", lowest=0)
 COMMAND.number("ramp_up", 0.1, "Part of the training during which the rate rises.", lowest=0, highest=1)
 COMMAND.number("ramp_down", 0.3, "Part of the training during which the rate falls.", lowest=0, highest=1)
-COMMAND.integer("seed", 0, "Seed of weights, crops and noise.", lowest=0)
+COMMAND.integer("seed", 0, "Seed of weights, crops and noise.", lowest=0, highest=2**32 - 1)
 COMMAND.choice("precision", "float32", ("float32", "mixed_bfloat16"), "What the networks compute in.")
 COMMAND.number(
     "ema",
     None,
     "Momentum of a moving average of the weights, such as 0.999, that final.keras gets.",
     lowest=0,
-    highest=1,
+    highest=0.999999,
 )
-COMMAND.string("init", None, "Model (.keras) to start from: fine-tuning.")
+COMMAND.string("init", None, "Model (.keras) to start from: fine-tuning. Its noise parameter may be of another kind.")
 COMMAND.group("Run")
 COMMAND.string(
     "run_dir",
@@ -95,6 +95,8 @@ def read_settings(flags):
             f"--algorithm={flags.algorithm} with impulse noise needs an annealed loss, which this version lacks; "
             "ssdn and n2c train with impulse noise"
         )
+    if flags.channels == 2:
+        raise UsageError("--channels=2: image files have 3 (colour) or 1 (grey)")
     if flags.blindspot_size % 2 == 0:
         raise UsageError(f"--blindspot_size={flags.blindspot_size}: must be odd")
     if flags.train_noisy and (flags.freeze_noise or flags.clip_noise):

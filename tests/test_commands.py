@@ -5,6 +5,7 @@ import json
 import os
 import stat
 
+import h5py
 import numpy as np
 import pytest
 from conftest import smooth_image
@@ -59,6 +60,10 @@ def test_help_explains_every_flag_in_a_group(capfd, command):
     (["--algorithm=sdn"], "did you mean ssdn"),
     (["--images=many"], "images"),
     (["--images=0"], "images"),
+    (["--learning_rate=nan"], "finite"),
+    (["--ema=1"], "ema"),
+    (["--channels=2", "--train_clean=x", "--run_dir=r"], "channels"),
+    (["--seed=9999999999"], "seed"),
     (["--flagfile=absent.cfg"], "absent.cfg"),
     (["gauss25"], "unexpected argument"),
     ([], "--train_clean"),
@@ -155,7 +160,8 @@ def test_train_evaluate_denoise(capfd, tmp_path, photographs):
     (["--model={folder}/a.png", "--data={folder}"], 1, "not a .keras model file"),
     (["--model={model}", "--data={folder}", "--noise=poisson30"], 2, "made for gauss"),
     (["--model={model}", "--data={folder}", "--noise=gauss9_1"], 2, "wrong way round"),
-    (["--model={model}", "--data={folder}", "--save_images"], 2, "--output"),
+    (["--model={model}", "--data=,"], 2, "names no test set"),
+    (["--model={model}", "--data=kodac:{folder}"], 2, "did you mean kodak"),
     (["--model={model}", "--data=a:{folder},a:{folder}"], 2, "same name"),
 ])  # fmt: skip
 def test_errors_of_evaluate(capfd, photographs, model_file, arguments, code, message):
@@ -205,7 +211,7 @@ def test_denoise_goes_on_after_a_bad_file_and_says_so(capfd, tmp_path, photograp
     (["--model={model}", "--output={out}", "{folder}/absent.png"], 1, "no such file or folder"),
     (["--model={model}", "--output={folder}", "{folder}/a.png"], 1, "overwritten by its own result"),
     (["--model={model}", "--output={out}", "--noise_level=-1", "{folder}"], 2, "noise_level"),
-    (["--model={model}", "--output={out}", "--noise_level=999", "{folder}/a.png"], 1, "noise_level must be"),
+    (["--model={model}", "--output={out}", "--noise_level=999", "{folder}/a.png"], 2, "noise_level must be"),
     (["--model={folder}/a.png", "--output={out}", "{folder}"], 1, "not a .keras model file"),
 ])  # fmt: skip
 def test_errors_of_denoise(capfd, tmp_path, photographs, model_file, arguments, code, message):
@@ -243,3 +249,32 @@ def test_benchmark_prints_a_rate(capfd, photographs):
     code, out, _ = run(capfd, "benchmark", f"--train_clean={photographs}", "--crop=32", "--seconds=1")
     assert code == 0 and "minibatches/s of 4×32×32" in out
     fails(capfd, 2, "--train_clean", "benchmark")
+
+
+def test_a_broken_image_inside_an_hdf5_file_ends_in_one_line(capfd, tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        images = file.create_dataset("images", (2,), dtype=h5py.vlen_dtype(np.dtype("uint8")))
+        images[0] = images[1] = np.zeros(3 * 64 * 60, "uint8")
+        file["shapes"] = np.array([[3, 64, 64]] * 2, "int32")
+    fails(capfd, 1, "has 11520 values", "train", f"--train_clean={tmp_path / 'x.h5'}", f"--run_dir={tmp_path / 'run'}",
+          *TRAIN_SHORT)  # fmt: skip
+
+
+def test_unreadable_validation_images_are_named_and_skipped(capfd, tmp_path, photographs):
+    validation = tmp_path / "validation"
+    validation.mkdir()
+    (validation / "cut.png").write_bytes((photographs / "a.png").read_bytes()[:300])
+    arguments = [f"--train_clean={photographs}", f"--run_dir={tmp_path / 'run'}", f"--val_clean={validation}"]
+    fails(capfd, 1, "no readable image to validate", "train", *arguments, *TRAIN_SHORT)
+    (validation / "good.png").write_bytes((photographs / "a.png").read_bytes())
+    code, _, err = run(capfd, "train", *arguments, *TRAIN_SHORT)
+    assert code == 0 and "cut.png" in err
+
+
+def test_records_of_another_program_are_left_alone(capfd, tmp_path, photographs):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.csv").write_text("a,b\n1,2\n")
+    fails(
+        capfd, 1, "metrics.csv", "train", f"--train_clean={photographs}", f"--run_dir={tmp_path / 'run'}", *TRAIN_SHORT
+    )
+    assert (tmp_path / "run" / "metrics.csv").read_text() == "a,b\n1,2\n"

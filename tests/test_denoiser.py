@@ -230,6 +230,26 @@ def test_a_model_file_cannot_run_code(tmp_path, model):
     assert not canary.exists()
 
 
+def test_a_file_of_a_newer_version_is_refused(tmp_path, model):
+    model.save(tmp_path / "good.keras")
+    newer = '"version": "99.0"'
+
+    def change(name, data):
+        old = f'"version": "{ssdn_keras.__version__}"'
+        return data.decode().replace(old, newer) if name == "config.json" else data
+
+    rewrite(tmp_path / "good.keras", tmp_path / "new.keras", change)
+    with pytest.raises(ValueError, match="upgrade the package"):
+        ssdn_keras.load(tmp_path / "new.keras")
+
+
+def test_plain_numbers_and_lists_serve_as_noise_levels(mono):
+    noisy = np.random.rand(2, 8, 8, 1).astype("float32")
+    expected = mono({"noisy": noisy, "noise_level": np.full(2, 0.1, "float32")})["denoised"]
+    for level in (0.1, [0.1, 0.1]):
+        np.testing.assert_array_equal(mono({"noisy": noisy, "noise_level": level})["denoised"], expected)
+
+
 def test_a_model_file_cannot_read_other_files(tmp_path, model):
     good, bad, weights = tmp_path / "good.keras", tmp_path / "bad.keras", tmp_path / "w.h5"
     model.save(good)

@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import h5py
 import numpy as np
 import pytest
@@ -152,6 +155,19 @@ def test_sixteen_bit_files_are_refused(tmp_path):
     Image.fromarray(np.arange(64, dtype="uint16").reshape(8, 8) * 1000).save(tmp_path / "x.png")
     with pytest.raises(ImageError, match="more than 8 bits"):
         read_image(tmp_path / "x.png", 1)
+
+
+def test_sixteen_bit_colour_is_refused_too(tmp_path):
+    """Pillow cannot write such a file, and reads it as 8-bit in silence."""
+    raw = zlib.compress(b"".join(b"\0" + bytes(8 * 6) for _ in range(8)))
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0))
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", raw) + chunk(b"IEND", b""))
+    with pytest.raises(ImageError, match="more than 8 bits"):
+        read_image(tmp_path / "x.png", 3)
 
 
 def test_mean_of_channels_is_rounded_not_luma():

@@ -94,8 +94,11 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(settings, tmp_path):
     tuned = make_model(dataclasses.replace(settings, init=str(tmp_path / "first.keras"), noise="gauss10"))
     for a, b in zip(first.get_weights(), tuned.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    with pytest.raises(ValueError, match="noise_parameter is 'known', not 'global'"):
-        make_model(dataclasses.replace(settings, init=str(tmp_path / "first.keras"), noise_parameter="global"))
+    unknown = make_model(dataclasses.replace(settings, init=str(tmp_path / "first.keras"), noise_parameter="per_image"))
+    for a, b in zip(first.network.get_weights(), unknown.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="channels is 1, not 3"):
+        make_model(dataclasses.replace(settings, init=str(tmp_path / "first.keras"), channels=3))
 
 
 def test_damaged_and_foreign_checkpoints_are_refused(settings, tmp_path):
@@ -106,7 +109,14 @@ def test_damaged_and_foreign_checkpoints_are_refused(settings, tmp_path):
     assert checkpoint.restore(path, model, dataclasses.replace(settings, validate_every=1)) == 4
     with pytest.raises(ValueError, match="another training .*--seed was 0, is 1"):
         checkpoint.restore(path, model, dataclasses.replace(settings, seed=1))
+    checkpoint.save(path, model, settings, 4, data="these")
+    with pytest.raises(ValueError, match="images have changed"):
+        checkpoint.restore(path, model, settings, data="others")
     whole = path.read_bytes()
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    path.write_bytes((tmp_path / "array.npy").read_bytes())
+    with pytest.raises(ValueError, match="damaged"):
+        checkpoint.restore(path, model, settings)
     for length in (0, 100, len(whole) // 2, len(whole) - 10):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match="damaged"):

@@ -52,8 +52,13 @@ def test_a_step_with_a_gradient_that_is_not_finite_is_skipped_whole_and_counted(
     assert history["skipped_steps"] == [1.0]
     for old, new in zip(weights + state, [*model.weights, *model.optimizer.variables], strict=True):
         np.testing.assert_array_equal(old, new)
+    mixed = {name: np.concatenate([bad[name], good[name]]) for name in good}
+    clean = {"clean": np.concatenate([good["noisy"]] * 2)}
+    history = model.fit(mixed, clean, batch_size=2, verbose=0, shuffle=False).history
+    assert history["skipped_steps"] == [2.0]
+    assert np.isfinite([history[name] for name in ("loss", "psnr", "psnr_mean")]).all()
     history = fit_once(model, good)
-    assert history["skipped_steps"] == [1.0] and np.isfinite(history["loss"]).all()
+    assert history["skipped_steps"] == [2.0] and np.isfinite(history["loss"]).all()
     assert any((np.array(new) != old).any() for old, new in zip(weights, model.weights, strict=True))
 
 
@@ -119,6 +124,20 @@ def test_default_optimiser_is_the_published_one_stretched_over_the_fit():
     assert rates[10] == pytest.approx(0.0, abs=1e-12) and rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)
 
 
+@pytest.mark.parametrize("data,options,steps", [
+    ({"noisy": np.zeros((10, 32, 32, 1), "float32")}, {"batch_size": 2}, 5),
+    (np.zeros((7, 32, 32, 1), "float32"), {"batch_size": 2, "epochs": 2}, 8),
+    (np.zeros((3, 32, 32, 1), "float32"), {}, 1),
+])  # fmt: skip
+def test_schedule_knows_the_length_of_a_fit_on_arrays(data, options, steps, monkeypatch):
+    model = ssdn_keras.Denoiser("gauss25", channels=1)
+    model.compile()
+    monkeypatch.setattr(keras.Model, "fit", lambda *args, **kwargs: None)
+    model.fit(data, **options)
+    schedule = model.optimizer._learning_rate
+    assert schedule.images / schedule.minibatch == steps
+
+
 def test_ramps_of_the_learning_rate():
     rate = ssdn_keras.RampedLearningRate(images=1000, minibatch=1)
     expected = {0: 0.0, 50: 1.5e-4, 100: 3e-4, 700: 3e-4, 850: 3e-4 * 0.25, 1000: 0.0}
@@ -128,9 +147,10 @@ def test_ramps_of_the_learning_rate():
     assert [float(constant(step)) for step in (0, 5, 10)] == pytest.approx([3e-4] * 3)
 
 
-def test_a_loss_in_compile_is_refused():
-    with pytest.raises(ValueError, match="brings its own loss"):
-        ssdn_keras.Denoiser("gauss25").compile(loss="mse")
+@pytest.mark.parametrize("options", [{"loss": "mse"}, {"metrics": ["mse"]}])
+def test_a_loss_or_metrics_in_compile_are_refused(options):
+    with pytest.raises(ValueError, match="own (loss|metrics)"):
+        ssdn_keras.Denoiser("gauss25").compile(**options)
 
 
 @pytest.mark.parametrize("parameter", ["known", "global", "per_image"])

@@ -42,13 +42,20 @@ def open_image(path):
     try:
         image = Image.open(path)
         image.load()
+        deep = image.format == "PNG" and _png_bit_depth(path) == 16
     except UnidentifiedImageError:
         raise ImageError("not an image, or a damaged one") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(str(error).strip() or "damaged image") from None
-    if image.mode not in _EIGHT_BIT_MODES:
-        raise ImageError(f"more than 8 bits per channel (mode {image.mode}): convert it to 8 bits")
+    if deep or image.mode not in _EIGHT_BIT_MODES:
+        raise ImageError("more than 8 bits per channel: convert it to 8 bits")
     return image
+
+
+def _png_bit_depth(path):
+    # Pillow reads 16-bit colour as 8-bit without a word.
+    with open(path, "rb") as file:
+        return file.read(25)[24]
 
 
 def is_grey(image):
@@ -86,6 +93,8 @@ def write_atomically(path, write):
     os.close(handle)
     try:
         write(temporary)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)

@@ -76,6 +76,14 @@ class _Crops:
         return state.permutation(len(self.source))
 
     def __call__(self, index, place):
+        try:
+            return self._cut(index, place)
+        except Exception as error:
+            # TensorFlow would wrap it in its own; whoever reads the dataset can say what it was.
+            self.source.failure = error
+            raise
+
+    def _cut(self, index, place):
         epoch, position = divmod(int(index), len(self.source))
         number = int(self._order(epoch)[position])
         image = self.source.image(number)

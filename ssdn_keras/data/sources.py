@@ -1,5 +1,6 @@
 """Sets of training images: arrays, a folder, or an HDF5 file. One contract: a length and `image(i)`."""
 
+import hashlib
 import os
 import sys
 import threading
@@ -25,6 +26,10 @@ def _free_memory():
         return None
 
 
+def _digest(description):
+    return hashlib.sha256(repr(description).encode()).hexdigest()[:16]
+
+
 class ArraySource:
     """Images that are already in memory.
 
@@ -39,7 +44,7 @@ class ArraySource:
     """
 
     def __init__(self, arrays, channels, smallest=1, names=None):
-        self.channels, self.skipped, self._images = channels, [], []
+        self.channels, self.skipped, self._images, self._names = channels, [], [], []
         names = names or [f"image {i}" for i in range(len(arrays))]
         for name, array in zip(names, arrays, strict=True):
             array = np.asarray(array)
@@ -56,9 +61,15 @@ class ArraySource:
                 self.skipped.append((name, too_small(array.shape, smallest)))
             else:
                 self._images.append(to_channels(array, channels))
+                self._names.append(str(name))
 
     def __len__(self):
         return len(self._images)
+
+    @property
+    def fingerprint(self):
+        """Text that changes when images are added, removed, renamed or resized."""
+        return _digest([(name, array.shape) for name, array in zip(self._names, self._images, strict=True)])
 
     def image(self, index):
         """Image `index`, uint8 or float32, H×W×channels."""
@@ -90,6 +101,8 @@ class HDF5Source:
         if shapes.shape != (len(images), 3) or shapes.dtype.kind not in "iu":
             raise ValueError(f"{path}: 'shapes' must be integers {len(images)}×3 (C, H, W), is {shapes.shape}")
         self._images, self._shapes = images, shapes[:]
+        if channels not in (1, 3):
+            raise ValueError(f"{path}: holds images for 1 or 3 channels, {channels} were asked for")
         if len(self._shapes) and not np.isin(self._shapes[:, 0], (1, 3)).all():
             raise ValueError(f"{path}: images must have 1 or 3 channels (C, H, W)")
         large = self._shapes[:, 1:].min(axis=1) >= smallest
@@ -99,12 +112,17 @@ class HDF5Source:
     def __len__(self):
         return len(self._kept)
 
+    @property
+    def fingerprint(self):
+        """Text that changes when images are added, removed or resized."""
+        return _digest(self._shapes.tolist())
+
     def image(self, index):
         """Image `index`, uint8 H×W×channels."""
         index = int(self._kept[index])
         with self._lock:
             flat = self._images[index]
-        shape = tuple(self._shapes[index])
+        shape = tuple(int(size) for size in self._shapes[index])
         if flat.size != np.prod(shape):
             raise ValueError(
                 f"{self.path}: image {index} has {flat.size} values, its shape {shape} needs more or fewer"

@@ -1,5 +1,6 @@
 """The published test protocol: images, repeats, and noise from fixed seeds (paper, section 4)."""
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +29,16 @@ class TestSet:
 
 
 def parse_test_set(text):
-    """Read NAME:DIR (kodak, bsd300 and set14 have their published repeats) or DIR, which is used once."""
+    """Read NAME:DIR (kodak, bsd300 and set14 have their published repeats) or DIR, which is used once.
+
+    Raises:
+        ValueError: the name is nearly that of a published set.
+    """
     name, separator, folder = text.partition(":")
     if separator and name and "/" not in name and not Path(text).exists():
+        close = difflib.get_close_matches(name.lower(), REPEATS, n=1, cutoff=0.75)
+        if close and name not in REPEATS:
+            raise ValueError(f"test set {name!r}: did you mean {close[0]}? Give other sets another name")
         return TestSet(name, Path(folder), REPEATS.get(name, 1))
     return TestSet(Path(text).name or "images", Path(text), 1)
 

@@ -17,15 +17,16 @@ def use_compiler():
     return one_replica and bool(tf.config.list_physical_devices("GPU"))
 
 
-def cardinality(dataset):
-    """Number of batches of a dataset, or None if it has no end or cannot tell."""
-    if hasattr(dataset, "cardinality"):
-        size = int(dataset.cardinality())
+def steps_of(data, batch_size=None, validation_split=0.0):
+    """Number of batches that `fit` makes of a dataset or of arrays, or None if that has no end or cannot be told."""
+    if hasattr(data, "cardinality"):
+        size = int(data.cardinality())
         return size if size > 0 else None
-    try:
-        return len(dataset) if not isinstance(dataset, dict) else None
-    except TypeError:
-        return None
+    if isinstance(data, dict):
+        data = next(iter(data.values()))
+    if hasattr(data, "shape"):
+        return -(-int(data.shape[0] * (1.0 - validation_split)) // (batch_size or 32))
+    return len(data) if hasattr(data, "__len__") else None
 
 
 def psnr(clean, result):
@@ -67,6 +68,10 @@ def from_unit_range(values, dtype, white):
 def level_input(model, noise_level, count):
     """The "noise_level" input for `count` images from levels in the units of the experiment names, or None."""
     if noise_level is None or not model.algorithm.uses_noise_model:
+        if model.algorithm.uses_noise_model and model.noise_parameter == "known" and model.noise.varying:
+            raise ValueError(
+                f"the noise level varies and is not estimated: give noise_level ({model.noise.model.unit})"
+            )
         return None
     if model.noise_parameter != "known":
         raise ValueError(f"this model estimates the noise itself ({model.noise_parameter}): leave noise_level out")

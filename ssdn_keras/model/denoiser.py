@@ -1,6 +1,9 @@
 """The denoiser: a network, a noise model and what joins them, as one Keras model."""
 
+import numbers
+
 import keras
+import numpy as np
 from keras import ops
 
 from ssdn_keras.algorithms import ALGORITHMS
@@ -22,6 +25,12 @@ class AverageLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         """The map itself; the reduction of the base class averages it."""
         return y_pred
+
+
+def _update_finite(metric, values):
+    """Add values to a mean; those of a skipped step, which are not finite, are left out."""
+    finite = ops.isfinite(values)
+    metric.update_state(ops.where(finite, values, 0.0), sample_weight=ops.cast(finite, "float32"))
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -64,14 +73,14 @@ class Denoiser(TrainStep, keras.Model):
         self.autocast = False
         check_choice("noise_parameter", noise_parameter, NOISE_PARAMETERS)
         check_choice("algorithm", algorithm, ALGORITHMS)
-        if not isinstance(channels, int) or channels < 1:
+        if not isinstance(channels, numbers.Integral) or isinstance(channels, bool) or channels < 1:
             raise ValueError(f"channels must be a positive integer. Received: channels={channels!r}")
         self.noise = parse_noise(noise)
         if noise_range is not None:
             self.noise = make_noise_spec(self.noise.model.name, *map(float, noise_range))
         self.algorithm = ALGORITHMS[algorithm]
         self.noise_parameter = noise_parameter
-        self.channels = channels
+        self.channels = int(channels)
         self.diagonal_covariance = diagonal_covariance
         self.blindspot_size = blindspot_size
         if self.algorithm.blind and blindspot_size < 1:
@@ -115,6 +124,14 @@ class Denoiser(TrainStep, keras.Model):
                 shape=(), initializer="zeros", name="global_parameter", dtype="float32", autocast=False
             )
         self.built = True
+
+    def __call__(self, inputs, *args, **kwargs):
+        if isinstance(inputs, dict):  # plain numbers and lists too, which Keras would refuse
+            inputs = {
+                name: np.asarray(value, "float32") if isinstance(value, (int, float, list, tuple)) else value
+                for name, value in inputs.items()
+            }
+        return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs, training=False):
         noisy, network_output, strength = self._forward(inputs)
@@ -202,13 +219,13 @@ class Denoiser(TrainStep, keras.Model):
         results = {"loss": self._loss_tracker.result()}
         clean = y.get("clean") if isinstance(y, dict) else y
         if clean is not None:
-            self._psnr.update_state(apply.psnr(clean, y_pred["denoised"]))
+            _update_finite(self._psnr, apply.psnr(clean, y_pred["denoised"]))
             results["psnr"] = self._psnr.result()
             if self.algorithm.uses_noise_model:
-                self._psnr_mean.update_state(apply.psnr(clean, y_pred["mean"]))
+                _update_finite(self._psnr_mean, apply.psnr(clean, y_pred["mean"]))
                 results["psnr_mean"] = self._psnr_mean.result()
         if self.estimated and "strength" in y_pred:
-            self._estimate.update_state(self.noise.model.level_from_estimate(y_pred["strength"]))
+            _update_finite(self._estimate, self.noise.model.level_from_estimate(y_pred["strength"]))
             results["noise_level"] = self._estimate.result()
         results["skipped_steps"] = self.skipped_steps.result()
         return results
@@ -217,6 +234,9 @@ class Denoiser(TrainStep, keras.Model):
         """As in Keras. Without an optimizer: Adam as published, its ramps stretched over the length of each `fit`."""
         if kwargs.get("loss") is not None:
             raise ValueError("a Denoiser brings its own loss: leave `loss` out of compile()")
+        for name in ("metrics", "weighted_metrics"):
+            if kwargs.get(name):
+                raise ValueError(f"a Denoiser reports its own metrics: leave `{name}` out of compile()")
         self._own_schedule = None
         if optimizer is None:
             optimizer = published_optimizer()
@@ -238,11 +258,11 @@ class Denoiser(TrainStep, keras.Model):
         if hasattr(x, "cardinality"):
             kwargs.setdefault("shuffle", False)  # a dataset brings its order; Keras would only warn
         if self._own_schedule is not None:
-            self._stretch_schedule(x, (epochs - initial_epoch), steps_per_epoch)
+            steps = steps_per_epoch or apply.steps_of(x, kwargs.get("batch_size"), kwargs.get("validation_split", 0.0))
+            self._stretch_schedule(steps, epochs - initial_epoch)
         return super().fit(x, y, epochs=epochs, initial_epoch=initial_epoch, steps_per_epoch=steps_per_epoch, **kwargs)
 
-    def _stretch_schedule(self, x, epochs, steps_per_epoch):
-        steps = steps_per_epoch or apply.cardinality(x)
+    def _stretch_schedule(self, steps, epochs):
         schedule = self._own_schedule
         if steps:
             schedule.minibatch, schedule.images = 1, epochs * steps
@@ -256,7 +276,7 @@ class Denoiser(TrainStep, keras.Model):
         """Denoise one image or a stack of images of any size.
 
         Args:
-            array: H×W (one channel), H×W×C or N×H×W×C; integers or floats.
+            array: H×W (one channel), H×W×C or N×H×W×C; unsigned integers or floats.
             noise_level: where the parameter is known: σ in grey levels of 0..255, λ, or α in percent; one number or
                 one per image. May be left out if the model was made for one level.
             data_range: value of white; by default the largest value of an integer type, and 1 for floats.

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from ssdn_keras.model.denoiser import Denoiser
+from ssdn_keras.version import __version__
 
 _REGISTERED_NAME = "ssdn_keras>Denoiser"
 _LARGEST_ENTRY = 2**30
@@ -55,6 +56,10 @@ def load(path):
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     config, weights = _read(path)
+    if _newer(config.get("version")):
+        raise ValueError(
+            f"{path}: written by ssdn_keras {config['version']}, this is {__version__}: upgrade the package"
+        )
     try:
         # Only these settings, of these kinds, reach the constructor; the arithmetic is the reader's choice.
         model = Denoiser(**{name: kind(config[name]) for name, kind in _SETTINGS.items() if config[name] is not None})
@@ -70,6 +75,14 @@ def load(path):
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"{path}: the weights are damaged or do not fit the settings ({reason})") from None
     return model
+
+
+def _newer(version):
+    """Whether a file's version is past this one in its first two parts; what is no version at all is not."""
+    try:
+        return [int(part) for part in str(version).split(".")[:2]] > [int(p) for p in __version__.split(".")[:2]]
+    except ValueError:
+        return False
 
 
 def _read(path):
@@ -102,7 +115,7 @@ def _refuse_links(path):
             item = group[name]
             if isinstance(item, h5py.Group):
                 check(item)
-            elif item.external:
+            elif item.external or item.is_virtual:
                 raise ValueError("it refers to other files")
 
     with h5py.File(path, "r") as file:

@@ -76,7 +76,7 @@ class Impulse:
         variance = replaced * (self._marginal_variance(prior) + kept * ops.square(observed - mean))
         return {
             "denoised": kept * observed + replaced * mean,
-            "std": ops.sqrt(variance),
+            "std": ops.sqrt(ops.maximum(variance, 1e-30)),
             "network_std": covariance.generalised_std(std),
             "noise_std": alpha[..., 0] * (100.0 / 255.0),
         }

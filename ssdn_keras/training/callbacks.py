@@ -67,8 +67,11 @@ class MetricsFile:
     def __init__(self, path, images):
         self._path, self._rows = Path(path), []
         if self._path.exists():
-            with open(self._path, newline="") as file:
-                self._rows = [row for row in csv.DictReader(file) if int(row["images"]) <= images]
+            try:
+                with open(self._path, newline="") as file:
+                    self._rows = [row for row in csv.DictReader(file) if int(row["images"]) <= images]
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path}: not a metrics.csv of ours ({error}); move it away") from None
 
     def append(self, row):
         """Add a row (a dict) and write the file."""
@@ -92,15 +95,16 @@ class Records(keras.callbacks.Callback):
         run_dir: folder of the run.
         settings: `TrainSettings`.
         first_step: steps done before.
-        validation: `Validation`, or None.
+        validation: `Validation` or `CropPanel`.
+        data: fingerprint of the training images.
     """
 
-    def __init__(self, run_dir, settings, first_step, validation):
+    def __init__(self, run_dir, settings, first_step, validation, data=None):
         super().__init__()
         import tensorflow as tf
 
         self._run_dir, self._settings, self._step = Path(run_dir), settings, first_step
-        self._validation, self.stopped = validation, None
+        self._validation, self._data, self.stopped = validation, data, None
         self._file = MetricsFile(self._run_dir / "metrics.csv", first_step * settings.minibatch)
         self._seconds = self._file.seconds
         self._tf, self._writer = tf, tf.summary.create_file_writer(str(self._run_dir / "tensorboard"))
@@ -135,7 +139,7 @@ class Records(keras.callbacks.Callback):
         if record:
             self._record(logs)
         if save:
-            checkpoint.save(self._run_dir / "checkpoint.npz", self.model, self._settings, self._step)
+            checkpoint.save(self._run_dir / "checkpoint.npz", self.model, self._settings, self._step, self._data)
         if record or save:
             self._began = time.monotonic()
         if self.stopped is not None:
@@ -157,7 +161,7 @@ class Records(keras.callbacks.Callback):
                 if name not in ("images", "seconds"):
                     self._tf.summary.scalar(name, value)
             if panel is not None:
-                self._tf.summary.image("clean, noisy, denoised", panel[None])
+                self._tf.summary.image("images", panel[None])
         self._writer.flush()
 
     def on_train_end(self, logs=None):

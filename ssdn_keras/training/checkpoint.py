@@ -1,6 +1,7 @@
 """Checkpoints: everything a training needs to go on, in one file that is whole or absent."""
 
 import json
+import struct
 import zipfile
 
 import numpy as np
@@ -17,10 +18,10 @@ def _variables(model):
     return named
 
 
-def save(path, model, settings, step):
-    """Write weights, optimiser state and position to `path` (.npz)."""
+def save(path, model, settings, step, data=None):
+    """Write weights, optimiser state and position to `path` (.npz); `data` is the fingerprint of the images."""
     arrays = {name: np.array(variable) for name, variable in _variables(model).items()}
-    record = {"format": FORMAT, "step": step, "settings": settings.as_dict()}
+    record = {"format": FORMAT, "step": step, "settings": settings.as_dict(), "data": data}
     arrays["record"] = np.array(json.dumps(record))
 
     def write(temporary):
@@ -30,26 +31,38 @@ def save(path, model, settings, step):
     write_atomically(path, write)
 
 
-def restore(path, model, settings):
+def restore(path, model, settings, data=None):
     """Set the model's and optimiser's variables from `path`; returns the number of steps that were done.
 
     Raises:
-        ValueError: the file is damaged, or belongs to a training with other settings.
+        ValueError: the file is damaged, or belongs to a training with other settings or images.
     """
     remedy = "remove the file to start anew, or give another --run_dir"
     try:
         with np.load(path, allow_pickle=False) as file:
             record = json.loads(str(file["record"]))
             arrays = {name: file[name] for name in file.files if name != "record"}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        step, old_settings, old_data = int(record["step"]), dict(record["settings"]), record["data"]
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        struct.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise ValueError(f"{path}: the checkpoint is damaged ({error}); {remedy}") from None
-    different = settings.differences(record["settings"])
+    different = settings.differences(old_settings)
     if different:
         what = ", ".join(f"--{name} was {old}, is {new}" for name, (old, new) in different.items())
         raise ValueError(f"{path}: the checkpoint belongs to another training ({what}); {remedy}")
+    if data is not None and old_data is not None and data != old_data:
+        raise ValueError(f"{path}: the training images have changed since this checkpoint; {remedy}")
     variables = _variables(model)
     if set(variables) != set(arrays) or any(arrays[n].shape != tuple(v.shape) for n, v in variables.items()):
         raise ValueError(f"{path}: the checkpoint does not fit this network; {remedy}")
     for name, variable in variables.items():
         variable.assign(arrays[name])
-    return int(record["step"])
+    return step

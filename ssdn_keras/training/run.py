@@ -6,16 +6,17 @@ import keras
 
 from ssdn_keras.data.images import write_atomically
 from ssdn_keras.data.pipeline import training_crops
+from ssdn_keras.data.sources import open_source
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.model.files import load
 from ssdn_keras.model.schedule import published_optimizer
 from ssdn_keras.training import checkpoint
 from ssdn_keras.training.callbacks import Progress, Records
-from ssdn_keras.training.validation import Validation
+from ssdn_keras.training.validation import CropPanel, Validation
 
 
-def make_model(settings):
-    """A fresh, compiled model, or one with the weights of `settings.init`."""
+def make_model(settings, resumed=False):
+    """A fresh, compiled model, or one with the weights of `settings.init` unless it is about to be restored."""
     keras.utils.set_random_seed(settings.seed)
     model = Denoiser(
         noise=settings.noise,
@@ -27,7 +28,7 @@ def make_model(settings):
         dtype=settings.precision,
         name="denoiser",
     )
-    if settings.init:
+    if settings.init and not resumed:
         copy_weights(load(settings.init), model, settings.init)
     model.compile(
         published_optimizer(
@@ -43,16 +44,19 @@ def make_model(settings):
 
 
 def copy_weights(source, target, name):
-    """Start `target` from a trained model that differs from it in nothing but the range of noise levels."""
+    """Start `target` from a trained model of the same network; range and kind of the noise parameter may differ."""
     ours, theirs = target.get_config(), source.get_config()
     different = [
         f"{key} is {theirs[key]!r}, not {ours[key]!r}"
         for key in ours
-        if key not in ("name", "dtype", "version", "noise_range") and ours[key] != theirs[key]
+        if key not in ("name", "dtype", "version", "noise_range", "noise_parameter") and ours[key] != theirs[key]
     ]
     if different:
         raise ValueError(f"{name}: cannot start from this model: {'; '.join(different)}")
-    target.set_weights(source.get_weights())
+    if source.noise_parameter == target.noise_parameter:
+        target.set_weights(source.get_weights())
+    else:
+        target.network.set_weights(source.network.get_weights())
 
 
 def save_model(model, path):
@@ -76,17 +80,17 @@ def train(settings, run_dir):
         ValueError, OSError: data or folder cannot be used; see `open_source` and `checkpoint.restore`.
     """
     run_dir = Path(run_dir)
-    model = make_model(settings)
-    step = 0
+    images = settings.train_clean or settings.train_noisy
+    source = open_source(images, settings.channels, smallest=settings.crop)
     saved = run_dir / "checkpoint.npz"
-    if saved.exists():
-        step = checkpoint.restore(saved, model, settings)
+    model = make_model(settings, resumed=saved.exists())
+    step = checkpoint.restore(saved, model, settings, source.fingerprint) if saved.exists() else 0
     validation = None
     if settings.val_clean:
         validation = Validation(settings.val_clean, model.noise, settings.channels, settings.val_images)
     if step < settings.steps:
         crops = training_crops(
-            settings.train_clean or settings.train_noisy,
+            source,
             model.noise,
             add_noise=settings.train_clean is not None,
             crop=settings.crop,
@@ -99,9 +103,16 @@ def train(settings, run_dir):
             freeze_noise=settings.freeze_noise,
             clip_noise=settings.clip_noise,
         )
-        write_atomically(run_dir / "flags.cfg", lambda temporary: Path(temporary).write_text(settings.as_flags()))
-        records = Records(run_dir, settings, step, validation)
-        model.fit(crops, verbose=0, callbacks=[Progress(settings, step), records])
+        try:
+            panel = validation or CropPanel(crops)
+            write_atomically(run_dir / "flags.cfg", lambda temporary: Path(temporary).write_text(settings.as_flags()))
+            records = Records(run_dir, settings, step, panel, source.fingerprint)
+            model.fit(crops, verbose=0, callbacks=[Progress(settings, step), records])
+        except Exception as error:
+            failure = getattr(source, "failure", None)
+            if failure is None or failure is error:
+                raise
+            raise failure from None
         if records.stopped is not None:
             return None
     elif settings.ema is not None:

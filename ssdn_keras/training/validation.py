@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ssdn_keras.data.images import read_image
+from ssdn_keras.data.images import ImageError, read_image
+from ssdn_keras.data.sources import tell
 from ssdn_keras.evaluation import metrics, protocol
 
 SEED = 7
@@ -21,9 +22,17 @@ class Validation:
 
     def __init__(self, folder, spec, channels, count):
         self._pairs = []
-        for index, path in enumerate(protocol.list_images(folder)[:count]):
-            clean = read_image(path, channels)
+        for index, path in enumerate(protocol.list_images(folder)):
+            if len(self._pairs) == count:
+                break
+            try:
+                clean = read_image(path, channels)
+            except ImageError as error:
+                tell(f"skipped {path}: {error}")
+                continue
             self._pairs.append((clean, protocol.corrupt(clean, spec, SEED, index, 0)))
+        if not self._pairs:
+            raise ValueError(f"{folder}: no readable image to validate with")
 
     def run(self, model):
         """Mean values for metrics.csv, and a picture of the first image: clean, noisy, denoised (uint8 H×3W×C)."""
@@ -47,3 +56,17 @@ class Validation:
         if levels:
             values["val_noise_level"] = np.mean(levels)
         return {name: round(float(value), 4) for name, value in values.items()}, panel
+
+
+class CropPanel:
+    """Where nothing clean is known: a picture of one noisy training crop beside what the network makes of it."""
+
+    def __init__(self, crops):
+        x = next(iter(crops.take(1)))[0]
+        self._inputs = {name: value[:1].numpy() for name, value in x.items()}
+
+    def run(self, model):
+        """No values, and the picture: noisy, denoised (uint8 H×2W×C)."""
+        outputs = model.predict_on_batch(self._inputs)
+        images = [metrics.to_uint8(image[0]) for image in (self._inputs["noisy"], outputs["denoised"])]
+        return {}, np.concatenate([image[:PANEL, :PANEL] for image in images], axis=1)
