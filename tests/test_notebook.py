@@ -16,4 +16,4 @@ def test_every_cell_runs(tmp_path, monkeypatch, capsys):
             source = "".join(cell["source"]).replace("CROPS = 1200", "CROPS = 8")
             exec(compile(source, NOTEBOOK.name, "exec"), names)
     assert names["CROPS"] == 8 and (tmp_path / "x.keras").exists()
-    assert "estimated sigma" in capsys.readouterr().out
+    assert "posterior standard deviation" in capsys.readouterr().out
