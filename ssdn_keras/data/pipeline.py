@@ -5,63 +5,19 @@ go on at any example as if it had never stopped.
 """
 
 import functools
-import threading
-from collections import OrderedDict
 
 import numpy as np
 import tensorflow as tf
 
 from ssdn_keras.algorithms import ALGORITHMS
 from ssdn_keras.choices import check_choice
+from ssdn_keras.data.frozen import FrozenNoise, as_float
 from ssdn_keras.data.sources import open_source
 from ssdn_keras.noise import parse_noise
-from ssdn_keras.noise.sampling import NumpyRandom, StatelessRandom, draw_parameter
+from ssdn_keras.noise.sampling import StatelessRandom, draw_parameter
 
-# Separate streams of random numbers that share a seed.
-_ORDER, _FROZEN = 1, 2
-_FROZEN_CACHE_BYTES = 2 * 2**30
-
-
-def clip_as_file(image, xp=np):
-    """Clip to [0, 1] and round to 8 bits, as an image file would."""
-    levels = xp.round(xp.clip(image, 0.0, 1.0) * 255.0) if xp is np else tf.round(tf.clip_by_value(image, 0, 1) * 255)
-    return levels / 255.0
-
-
-def as_float(image):
-    """uint8 0..255 or float to float32 0..1."""
-    return image.astype("float32") / np.float32(255) if image.dtype == np.uint8 else image
-
-
-class FrozenNoise:
-    """One noise draw per image for ever: every crop of an image shows the same noisy version of it."""
-
-    def __init__(self, source, spec, versions, clip, seed):
-        self._source, self._spec, self._versions, self._clip, self._seed = source, spec, versions, clip, seed
-        self._cache, self._bytes, self._lock = OrderedDict(), 0, threading.Lock()
-
-    def _draw(self, index, clean, version):
-        random = NumpyRandom(self._seed, _FROZEN, index, version)
-        parameter = draw_parameter(self._spec, random)
-        noisy = self._spec.model.corrupt(clean, parameter, random).astype("float32")
-        return (clip_as_file(noisy) if self._clip else noisy), np.float32(parameter)
-
-    def versions(self, index):
-        """List of (noisy image, parameter), one for each version."""
-        with self._lock:
-            if index in self._cache:
-                self._cache.move_to_end(index)
-                return self._cache[index]
-        clean = as_float(self._source.image(index))
-        drawn = [self._draw(index, clean, version) for version in range(self._versions)]
-        with self._lock:
-            if index not in self._cache:
-                self._cache[index] = drawn
-                self._bytes += sum(noisy.nbytes for noisy, _ in drawn)
-            while self._bytes > _FROZEN_CACHE_BYTES and len(self._cache) > 1:
-                _, old = self._cache.popitem(last=False)
-                self._bytes -= sum(noisy.nbytes for noisy, _ in old)
-        return drawn
+# A stream of random numbers apart from others that share the seed.
+_ORDER = 1
 
 
 class _Crops:
@@ -94,6 +50,47 @@ class _Crops:
             for noisy, parameter in self.frozen.versions(number):
                 parts += [noisy[window], parameter]
         return parts
+
+
+class _Examples:
+    """Example number `index`: what the network gets, and what is known beside it."""
+
+    def __init__(self, crops, spec, add_noise, versions, clip_noise, channels):
+        self._crops, self._spec, self._add_noise = crops, spec, add_noise
+        self._versions, self._clip_noise = versions, clip_noise
+        self._shape = (crops.crop, crops.crop, channels)
+
+    def _cut(self, index, random):
+        """Clean crop, then (noisy crop, parameter) of every frozen version."""
+        frozen = self._versions if self._crops.frozen is not None else 0
+        shapes = [self._shape, *[self._shape, ()] * frozen]
+        parts = tf.numpy_function(
+            self._crops, [index, random.uniform((2,))], [tf.float32] * len(shapes), stateful=False
+        )
+        for part, shape in zip(parts, shapes, strict=True):
+            part.set_shape(shape)
+        return parts
+
+    def _corrupt(self, clean, random):
+        parameter = draw_parameter(self._spec, random)
+        noisy = self._spec.model.corrupt(clean, parameter, random)
+        if self._clip_noise:
+            noisy = tf.round(tf.clip_by_value(noisy, 0.0, 1.0) * 255.0) / 255.0
+        return noisy, parameter
+
+    def __call__(self, index):
+        random = StatelessRandom(tf.stack([tf.constant(self._crops.seed, tf.int64), index]))
+        clean, *frozen = self._cut(index, random)
+        if not self._add_noise:
+            inputs = {"noisy": clean}
+            if not self._spec.varying:
+                inputs["noise_level"] = tf.constant(self._spec.parameters[0], tf.float32)
+            return (inputs,)
+        noisy, parameter = frozen[:2] if frozen else self._corrupt(clean, random)
+        targets = {"clean": clean}
+        if self._versions == 2:
+            targets["second"] = frozen[2] if frozen else self._corrupt(clean, random)[0]
+        return {"noisy": noisy, "noise_level": parameter}, targets
 
 
 def training_crops(
@@ -148,31 +145,7 @@ def training_crops(
     versions = 2 if target == "second" else 1
     frozen = FrozenNoise(source, spec, versions, clip_noise, seed) if add_noise and freeze_noise else None
     crops = _Crops(source, crop, seed, frozen)
-    shape = (crop, crop, channels)
-
-    def corrupt(clean, random):
-        parameter = draw_parameter(spec, random)
-        noisy = spec.model.corrupt(clean, parameter, random)
-        return (clip_as_file(noisy, tf) if clip_noise else noisy), parameter
-
-    def example(index):
-        random = StatelessRandom(tf.stack([tf.constant(seed, tf.int64), index]))
-        types = [tf.float32] * (1 + (2 * versions if frozen else 0))
-        parts = tf.numpy_function(crops, [index, random.uniform((2,))], types, stateful=False)
-        for part, part_shape in zip(parts, [shape] + [shape, ()] * versions, strict=False):
-            part.set_shape(part_shape)
-        clean = parts[0]
-        if not add_noise:
-            inputs = {"noisy": clean}
-            if spec.levels is not None and not spec.varying:
-                inputs["noise_level"] = tf.constant(spec.parameters[0], tf.float32)
-            return (inputs,)
-        noisy, parameter = (parts[1], parts[2]) if frozen else corrupt(clean, random)
-        targets = {"clean": clean}
-        if versions == 2:
-            targets["second"] = parts[3] if frozen else corrupt(clean, random)[0]
-        return {"noisy": noisy, "noise_level": parameter}, targets
-
+    example = _Examples(crops, spec, add_noise, versions, clip_noise, channels)
     stop = np.iinfo(np.int64).max if count is None else start + count
     dataset = tf.data.Dataset.range(start, stop)
     dataset = dataset.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
