@@ -38,13 +38,20 @@ COMMAND.group("Method")
 COMMAND.choice(
     "algorithm",
     "ssdn",
-    ("ssdn", "ssdn_mean", "n2c", "n2n", "n2v"),
+    ("ssdn", "ssdn_mean", "n2c", "n2n", "n2v", "n2v2"),
     "ssdn: blind spot with prior; ssdn_mean: blind spot, mean only; n2c: from clean images; n2n: from pairs "
-    "of noisy ones. (Not trained in this version: n2v; impulse noise with ssdn_mean or n2n.)",
+    "of noisy ones; n2v: Noise2Void, from noisy images with some pixels replaced; n2v2: the same, replaced by medians.",
 )
 COMMAND.integer("channels", 3, "3 for colour, 1 for grey; images are converted.", lowest=1, highest=3)
 COMMAND.switch("diagonal_covariance", False, "A prior whose colour channels are independent.")
 COMMAND.integer("blindspot_size", 1, "Width of the blind spot in pixels: 1, 3, 5, …", lowest=1)
+COMMAND.group("Masks of n2v and n2v2")
+COMMAND.integer("n2v_box", 8, "Side of the boxes, in pixels, that each get their share of masked pixels.", lowest=2)
+COMMAND.number(
+    "n2v_percentage", None, "Masked pixels in percent. By default one in every box: 1.5625 with boxes of 8.", lowest=0,
+    highest=50,
+)  # fmt: skip
+COMMAND.integer("n2v_neighbourhood", 5, "Side of the square that replacements come from: 3, 5, 7, …", lowest=3)
 COMMAND.group("Optimisation")
 COMMAND.integer("images", 2_000_000, "Length of the training, in crops.", lowest=1)
 COMMAND.integer("minibatch", 4, "Crops per step.", lowest=1)
@@ -88,13 +95,10 @@ def read_settings(flags):
     if flags.run_dir is None:
         raise UsageError("give --run_dir, the folder to write to")
     spec = checked(parse_noise, flags.noise)
-    if flags.algorithm == "n2v":
-        raise UsageError("--algorithm=n2v cannot be trained in this version; ssdn_mean is the nearest that can")
-    if spec.model.name == "impulse" and flags.algorithm in ("n2n", "ssdn_mean"):
-        raise UsageError(
-            f"--algorithm={flags.algorithm} with impulse noise needs an annealed loss, which this version lacks; "
-            "ssdn and n2c train with impulse noise"
-        )
+    if flags.n2v_neighbourhood % 2 == 0:
+        raise UsageError(f"--n2v_neighbourhood={flags.n2v_neighbourhood}: must be odd")
+    if flags.n2v_percentage == 0:
+        raise UsageError("--n2v_percentage=0: at least some pixels must be masked")
     if flags.channels == 2:
         raise UsageError("--channels=2: image files have 3 (colour) or 1 (grey)")
     if flags.blindspot_size % 2 == 0:
@@ -102,7 +106,7 @@ def read_settings(flags):
     if flags.train_noisy and (flags.freeze_noise or flags.clip_noise):
         raise UsageError("--freeze_noise and --clip_noise go with --train_clean: to noisy images nothing is added")
     if flags.train_noisy and flags.algorithm in ("n2c", "n2n"):
-        raise UsageError(f"--algorithm={flags.algorithm} needs --train_clean; noisy images train ssdn and ssdn_mean")
+        raise UsageError(f"--algorithm={flags.algorithm} needs --train_clean; noisy images train ssdn, ssdn_mean, n2v")
     needs_level = flags.train_clean or flags.val_clean
     if spec.levels is None and needs_level:
         raise UsageError(f"--noise={flags.noise}: give a level to add, such as {flags.noise}25")

@@ -78,8 +78,6 @@ def test_help_explains_every_flag_in_a_group(capfd, command):
     (["--train_noisy=x", "--run_dir=r", "--noise=gauss5_50"], "per_image"),
     (["--train_noisy=x", "--run_dir=r", "--freeze_noise"], "nothing is added"),
     (["--train_noisy=x", "--run_dir=r", "--algorithm=n2c"], "needs --train_clean"),
-    (["--train_clean=x", "--run_dir=r", "--algorithm=n2v"], "n2v"),
-    (["--train_clean=x", "--run_dir=r", "--algorithm=n2n", "--noise=impulse50"], "annealed"),
 ])  # fmt: skip
 def test_usage_errors_of_train(capfd, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)

@@ -10,5 +10,7 @@ ALGORITHMS = {
         Regression("ssdn_mean", blind=True, target=None),
         Regression("n2c", blind=False, target="clean"),
         Regression("n2n", blind=False, target="second"),
+        Regression("n2v", blind=False, target="unmasked", replacement="random"),
+        Regression("n2v2", blind=False, target="unmasked", replacement="median"),
     )
 }

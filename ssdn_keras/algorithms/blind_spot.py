@@ -10,6 +10,11 @@ class BlindSpotPosterior:
     blind = True
     uses_noise_model = True
     target = None
+    replacement = None
+
+    def needs(self, noise_model):
+        """Names of what must lie beside the noisy image in a training: nothing."""
+        return []
 
     def components(self, channels, diagonal):
         """Number of network outputs."""
@@ -20,7 +25,7 @@ class BlindSpotPosterior:
         mean, columns = covariance.split_components(network_output, noisy.shape[-1], diagonal)
         return {"mean": mean, **noise_model.posterior(noisy, mean, columns, strength)}
 
-    def loss_per_pixel(self, network_output, noisy, target, noise_model, strength, diagonal, estimated):
+    def loss_per_pixel(self, network_output, noisy, beside, noise_model, strength, diagonal, estimated):
         """Negative log-likelihood of the noisy image, N×H×W."""
         mean, columns = covariance.split_components(network_output, noisy.shape[-1], diagonal)
         return noise_model.loss_per_pixel(noisy, mean, columns, strength, estimated)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from ssdn_keras.algorithms import ALGORITHMS
 from ssdn_keras.choices import check_choice
 from ssdn_keras.data.frozen import FrozenNoise, as_float
+from ssdn_keras.data.masking import Masking
 from ssdn_keras.data.sources import open_source
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.noise.sampling import StatelessRandom, draw_parameter
@@ -55,9 +56,10 @@ class _Crops:
 class _Examples:
     """Example number `index`: what the network gets, and what is known beside it."""
 
-    def __init__(self, crops, spec, add_noise, versions, clip_noise, channels):
+    def __init__(self, crops, spec, add_noise, versions, clip_noise, channels, masking, length):
         self._crops, self._spec, self._add_noise = crops, spec, add_noise
         self._versions, self._clip_noise = versions, clip_noise
+        self._masking, self._length = masking, length
         self._shape = (crops.crop, crops.crop, channels)
 
     def _cut(self, index, random):
@@ -81,16 +83,22 @@ class _Examples:
     def __call__(self, index):
         random = StatelessRandom(tf.stack([tf.constant(self._crops.seed, tf.int64), index]))
         clean, *frozen = self._cut(index, random)
+        targets = {}
         if not self._add_noise:
-            inputs = {"noisy": clean}
-            if not self._spec.varying:
-                inputs["noise_level"] = tf.constant(self._spec.parameters[0], tf.float32)
-            return (inputs,)
-        noisy, parameter = frozen[:2] if frozen else self._corrupt(clean, random)
-        targets = {"clean": clean}
-        if self._versions == 2:
-            targets["second"] = frozen[2] if frozen else self._corrupt(clean, random)[0]
-        return {"noisy": noisy, "noise_level": parameter}, targets
+            noisy, parameter = clean, None if self._spec.varying else tf.constant(self._spec.parameters[0], tf.float32)
+        else:
+            noisy, parameter = frozen[:2] if frozen else self._corrupt(clean, random)
+            targets["clean"] = clean
+            if self._versions == 2:
+                targets["second"] = frozen[2] if frozen else self._corrupt(clean, random)[0]
+        if self._masking is not None:
+            mask = self._masking.draw(*self._shape[:2], random)
+            targets.update(unmasked=noisy, mask=mask[..., None])
+            noisy = self._masking.replace(noisy, mask, random)
+        if self._length is not None:
+            targets["progress"] = tf.cast(index / self._length, tf.float32)
+        inputs = {"noisy": noisy} if parameter is None else {"noisy": noisy, "noise_level": parameter}
+        return (inputs, targets) if targets else (inputs,)
 
 
 def training_crops(
@@ -107,6 +115,10 @@ def training_crops(
     seed=0,
     freeze_noise=False,
     clip_noise=False,
+    length=None,
+    n2v_box=8,
+    n2v_percentage=None,
+    n2v_neighbourhood=5,
 ):
     """Minibatches of random crops for `Denoiser.fit`.
 
@@ -120,32 +132,46 @@ def training_crops(
         crop: side of the square crops, in pixels.
         minibatch: crops per batch.
         channels: 1 or 3.
-        algorithm: what the batches are for; "n2n" gets a second noisy version.
+        algorithm: what the batches are for; "n2n" gets a second noisy version, "n2v" and "n2v2" masks.
         count: number of crops; endless if None.
         start: index of the first crop.
         seed: of order, places and noise.
         freeze_noise: draw the noise once per image, not for every crop.
         clip_noise: clip the noisy values and round them to 8 bits.
+        length: crops in the whole training, which a loss with an annealed exponent (impulse noise with noisy targets)
+            has to know; by default `start` + `count`.
+        n2v_box, n2v_percentage, n2v_neighbourhood: see `ssdn_keras.data.masking.Masking`.
 
     Returns:
         tf.data.Dataset of (inputs, targets): "noisy" B×crop×crop×C and "noise_level" B, in the network's units;
-        "clean" and, for n2n, "second". For noisy images of inputs alone.
+        "clean" where it is known; "second" for n2n; "unmasked" and "mask" (B×crop×crop×1) for n2v; "progress" B for an
+        annealed loss. Of inputs alone if there are no targets.
     """
     check_choice("algorithm", algorithm, ALGORITHMS)
     for name, value in (("crop", crop), ("minibatch", minibatch)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1. Received: {name}={value}")
     spec = parse_noise(noise)
-    target = ALGORITHMS[algorithm].target
-    if not add_noise and target is not None:
-        raise ValueError(f"{algorithm} needs clean images: noisy ones alone train ssdn and ssdn_mean")
+    method = ALGORITHMS[algorithm]
+    if not add_noise and method.target in ("clean", "second"):
+        raise ValueError(f"{algorithm} needs clean images: noisy ones alone train ssdn, ssdn_mean, n2v and n2v2")
+    masking = None
+    if method.replacement is not None:
+        masking = Masking(method.replacement, n2v_box, n2v_percentage, n2v_neighbourhood)
+        if crop < 2:
+            raise ValueError(f"{algorithm} needs crops of at least 2 pixels. Received: crop={crop}")
+    anneals = "progress" in method.needs(spec.model)
+    if anneals and length is None:
+        if count is None:
+            raise ValueError(f"{algorithm} on {spec.model.name} noise has an annealed loss: give count or length")
+        length = start + count
     if add_noise and spec.levels is None:
         raise ValueError(f"noise {str(spec)!r}: give a level to add, such as {spec}25 or {spec}5_50")
     source = open_source(images, channels, smallest=crop)
-    versions = 2 if target == "second" else 1
+    versions = 2 if method.target == "second" else 1
     frozen = FrozenNoise(source, spec, versions, clip_noise, seed) if add_noise and freeze_noise else None
     crops = _Crops(source, crop, seed, frozen)
-    example = _Examples(crops, spec, add_noise, versions, clip_noise, channels)
+    example = _Examples(crops, spec, add_noise, versions, clip_noise, channels, masking, length if anneals else None)
     stop = np.iinfo(np.int64).max if count is None else start + count
     dataset = tf.data.Dataset.range(start, stop)
     dataset = dataset.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -8,7 +8,6 @@ import numpy as np
 
 from ssdn_keras.data.images import list_images
 from ssdn_keras.evaluation import metrics
-from ssdn_keras.model import apply
 from ssdn_keras.noise.sampling import NumpyRandom, draw_parameter
 
 REPEATS = {"kodak": 10, "bsd300": 3, "set14": 20}
@@ -73,22 +72,21 @@ def corrupt(clean, spec, seed, index, repeat):
     return TestImage(noisy, float(parameter), height, width)
 
 
-def denoise(model, test_image):
-    """All outputs of the model for a test image, without padding: arrays H×W×C and H×W."""
-    parameter = None
-    if model.algorithm.uses_noise_model and model.noise_parameter == "known":
-        parameter = np.array([test_image.parameter], "float32")
-    outputs = apply.predict(model, test_image.noisy[None], parameter)
-    return {name: test_image.crop(value[0]) for name, value in outputs.items()}
+def denoise(denoiser, test_image):
+    """All outputs of a denoiser, trained or classical, for a test image, without padding: arrays H×W×C and H×W."""
+    noisy = test_image.noisy if denoiser.sees_padding else test_image.crop(test_image.noisy)
+    outputs = denoiser.restore(noisy, test_image.parameter)
+    return {name: test_image.crop(value) for name, value in outputs.items()}
 
 
 def score(clean, test_image, outputs):
-    """Row of results: PSNR and SSIM of the noisy image, of the mean and of the denoised image."""
+    """Row of results: PSNR and SSIM of the noisy image, of the mean (where there is one) and of the denoised image."""
     row = {}
-    for name, image in (("noisy", test_image.crop(test_image.noisy)), ("mean", outputs["mean"]),
-                        ("denoised", outputs["denoised"])):  # fmt: skip
-        rounded = metrics.to_uint8(image)
-        row[f"psnr_{name}"], row[f"ssim_{name}"] = metrics.psnr(clean, rounded), metrics.ssim(clean, rounded)
+    images = {"noisy": test_image.crop(test_image.noisy), "mean": outputs.get("mean"), "denoised": outputs["denoised"]}
+    for name, image in images.items():
+        if image is not None:
+            rounded = metrics.to_uint8(image)
+            row[f"psnr_{name}"], row[f"ssim_{name}"] = metrics.psnr(clean, rounded), metrics.ssim(clean, rounded)
     return row
 
 

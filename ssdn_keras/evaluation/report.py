@@ -29,7 +29,8 @@ def as_table(results):
     for name, (images, repeats, values) in results.items():
         line = [name, f"{images}×{repeats}"]
         for figure in FIGURES:
-            line.append(f"{values[figure]:.2f}" if figure.startswith("psnr") else f"{values[figure]:.3f}")
+            digits = 2 if figure.startswith("psnr") else 3
+            line.append(f"{values[figure]:.{digits}f}" if figure in values else "–")
         lines.append(line)
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(

@@ -9,6 +9,9 @@ from tqdm import tqdm
 from ssdn_keras.data.images import ImageError, read_image, save_image
 from ssdn_keras.evaluation import metrics, protocol, report
 
+# Pictures of the posterior standard deviation: white is 1/8 of the range of the image, 32 of 255 grey levels.
+STD_GAIN = 8
+
 
 def _one(model, spec, clean, seed, index, repeat):
     test_image = protocol.corrupt(clean, spec, seed, index, repeat)
@@ -17,21 +20,39 @@ def _one(model, spec, clean, seed, index, repeat):
     row["noise_level"] = test_image.parameter * spec.model.level_scale
     if model.estimated:
         row["estimated_level"] = protocol.estimated_level(model, outputs["noise_std"], outputs["mean"])
-    pictures = {"noisy": test_image.crop(test_image.noisy), "mean": outputs["mean"], "denoised": outputs["denoised"]}
-    return row, {name: metrics.to_uint8(picture) for name, picture in pictures.items()}
+    pictures = {"noisy": test_image.crop(test_image.noisy)}
+    pictures.update({name: outputs[name] for name in ("mean", "denoised") if name in outputs})
+    pictures = {name: metrics.to_uint8(picture) for name, picture in pictures.items()}
+    if "std" in outputs:
+        pictures["std"] = metrics.to_uint8(np.mean(outputs["std"], axis=-1, keepdims=True) * STD_GAIN)
+    return row, pictures
 
 
-def evaluate_set(model, test_set, spec, seed=0, repeats=None, limit=None, picture_folder=None):
+def evaluate_set(
+    model,
+    test_set,
+    spec,
+    seed=0,
+    repeats=None,
+    limit=None,
+    picture_folder=None,
+    kinds=("clean", "noisy", "mean", "denoised"),
+    done=None,
+    on_image=None,
+):
     """Rows of results for every image and repeat of a test set.
 
     Args:
-        model: `Denoiser`.
+        model: `Denoiser` or `ClassicalDenoiser`.
         test_set: `protocol.TestSet`.
         spec: `NoiseSpec` with levels, the noise that is added.
         seed: of the noise.
         repeats: instead of the set's own.
         limit: use only the first images.
-        picture_folder: where to write clean, noisy, mean and denoised images of the first repeat, or None.
+        picture_folder: where to write images of the first repeat, or None.
+        kinds: which: clean, noisy, mean, denoised, std (posterior standard deviation).
+        done: `RowsFile` of rows that exist; new ones are added to it.
+        on_image: called after every image and repeat with the number of pixels.
 
     Returns:
         (rows, number of images, repeats).
@@ -53,10 +74,20 @@ def evaluate_set(model, test_set, spec, seed=0, repeats=None, limit=None, pictur
                 continue
             used += 1
             for repeat in range(repeats):
-                row, pictures = _one(model, spec, clean, seed, index, repeat)
-                rows.append({"set": test_set.name, "image": name, "repeat": repeat, **row})
-                if picture_folder and repeat == 0:
-                    save_pictures(Path(picture_folder) / test_set.name, name, {"clean": clean, **pictures})
+                row = done.get(name, repeat) if done is not None else None
+                if row is None:
+                    row, pictures = _one(model, spec, clean, seed, index, repeat)
+                    row = {"set": test_set.name, "image": name, "repeat": repeat, **row}
+                    if picture_folder and repeat == 0:
+                        pictures["clean"] = clean
+                        save_pictures(
+                            Path(picture_folder) / test_set.name, name, {k: pictures[k] for k in kinds if k in pictures}
+                        )
+                    if done is not None:
+                        done.add(row)
+                    if on_image:
+                        on_image(clean.shape[0] * clean.shape[1])
+                rows.append(row)
                 bar.update()
                 bar.set_postfix(psnr=f"{np.mean([r['psnr_denoised'] for r in rows]):.2f}")
     if not rows:

@@ -75,7 +75,11 @@ def level_input(model, noise_level, count):
         return None
     if model.noise_parameter != "known":
         raise ValueError(f"this model estimates the noise itself ({model.noise_parameter}): leave noise_level out")
-    kind = model.noise.model
+    return checked_levels(model.noise.model, noise_level, count)
+
+
+def checked_levels(kind, noise_level, count):
+    """Levels of a noise model in the units of the experiment names as parameters of the network, one per image."""
     levels = np.asarray(noise_level, "float32").ravel()
     if levels.size not in (1, count):
         raise ValueError(f"noise_level needs one value per image: {levels.size} values for {count} images")
@@ -116,5 +120,5 @@ def denoise_array(model, array, noise_level=None, data_range=None):
     noisy = _as_batch(model, values)
     if 0 in noisy.shape:
         raise ValueError(f"the image is empty: shape {array.shape}")
-    result = predict(model, noisy, level_input(model, noise_level, len(noisy)))["denoised"]
+    result = model.predict_images(noisy, model.level_input(noise_level, len(noisy)))["denoised"]
     return from_unit_range(result.reshape(array.shape), array.dtype, white)

@@ -34,12 +34,15 @@ class Denoiser(Training, keras.Model):
         channels: 1, 3 or any other number.
         diagonal_covariance: a prior whose channels are independent.
         blindspot_size: 1, 3, 5, …: width of the square that an output does not see.
-        algorithm: "ssdn"; "ssdn_mean" (blind spot, mean only), "n2c", "n2n".
+        algorithm: "ssdn"; "ssdn_mean" (blind spot, mean only), "n2c", "n2n", "n2v", "n2v2".
         noise_range: (low, high) levels, if `noise` does not name them.
 
     Raises:
         ValueError: an argument has a value that is not one of these.
     """
+
+    # As in the original: test images are reflected up to multiples of 32, and an estimate averages over that too.
+    sees_padding = True
 
     def __init__(
         self,
@@ -156,28 +159,35 @@ class Denoiser(Training, keras.Model):
 
     def _loss_map(self, x, y, network_output, strength):
         noisy = ops.convert_to_tensor(x["noisy"] if isinstance(x, dict) else x, "float32")
-        target = self._target(x, y)
+        beside = self._beside(x, y)
         return self.algorithm.loss_per_pixel(
-            network_output, noisy, target, self.noise.model, strength, self.diagonal_covariance, self.estimated
+            network_output, noisy, beside, self.noise.model, strength, self.diagonal_covariance, self.estimated
         )
 
-    def _target(self, x, y):
-        name = self.algorithm.target
-        if name is None:
-            return None
-        for source in (y, x):
-            if isinstance(source, dict) and name in source:
-                return ops.convert_to_tensor(source[name], "float32")
-        if y is not None and not isinstance(y, dict):
-            return ops.convert_to_tensor(y, "float32")
-        raise ValueError(f"{self.algorithm.name} learns from a {name} image: give one beside the noisy image")
+    def _beside(self, x, y):
+        """What the algorithm learns from, by name: from the targets or, in a call by hand, from the inputs."""
+        found = {}
+        for name in self.algorithm.needs(self.noise.model):
+            for source in (y, x):
+                if isinstance(source, dict) and name in source:
+                    found[name] = ops.convert_to_tensor(source[name], "float32")
+                    break
+            else:
+                if name != self.algorithm.target or y is None or isinstance(y, dict):
+                    raise ValueError(
+                        f"{self.algorithm.name} on {self.noise.model.name} noise learns from {name!r}, "
+                        "which must lie beside the noisy image: training_crops gives it"
+                    )
+                found[name] = ops.convert_to_tensor(y, "float32")
+        return found
 
     def loss_per_pixel(self, x, y=None):
         """Training loss before it is averaged.
 
         Args:
-            x: inputs as for a call; may hold the target ("clean" or "second") of algorithms that need one.
-            y: the target, or a dict that holds it.
+            x: inputs as for a call; may hold what algorithms other than "ssdn" learn from as well.
+            y: the target, or a dict: "clean" (n2c), "second" (n2n), "unmasked" and "mask" (n2v), N×H×W×C; "progress" of
+                the training in 0..1, N, where the loss is annealed.
 
         Returns:
             N×H×W, or N×H×W×C for an algorithm without noise model.
@@ -201,6 +211,20 @@ class Denoiser(Training, keras.Model):
             ValueError: wrong shape or type, NaN or infinity, or a noise level that is missing or not expected.
         """
         return apply.denoise_array(self, array, noise_level, data_range)
+
+    def predict_images(self, noisy, parameter=None):
+        """All outputs as NumPy arrays for N×H×W×C images; `parameter` in the network's units, one per image."""
+        return apply.predict(self, noisy, parameter)
+
+    def level_input(self, noise_level, count):
+        """Parameters for `count` images from levels in the units of the experiment names; None where none is needed."""
+        return apply.level_input(self, noise_level, count)
+
+    def restore(self, noisy, parameter=None):
+        """All outputs for one image float H×W×C with its true noise parameter, which is used if it is to be known."""
+        known = self.algorithm.uses_noise_model and self.noise_parameter == "known"
+        parameter = np.array([parameter], "float32") if known and parameter is not None else None
+        return {name: value[0] for name, value in self.predict_images(noisy[None], parameter).items()}
 
     def get_config(self):
         low_high = None if self.noise.levels is None else list(self.noise.levels)

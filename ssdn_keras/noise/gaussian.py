@@ -12,6 +12,7 @@ class Gaussian:
     unit = "σ in grey levels (0..255)"
     level_range = (0.0, 255.0)
     level_scale = 255.0
+    zero_mean = True
     smallest_std = 1e-3
 
     def corrupt(self, clean, parameter, random):

@@ -24,6 +24,7 @@ class Impulse:
     unit = "α in percent of the pixels (0..100)"
     level_range = (0.0, 100.0)
     level_scale = 100.0
+    zero_mean = False
 
     def corrupt(self, clean, parameter, random):
         """Noisy image. `random` draws: see `ssdn_keras.noise.sampling`."""

@@ -12,6 +12,7 @@ class Poisson:
     unit = "λ, events of a white pixel"
     level_range = (0.0, float("inf"))
     level_scale = 1.0
+    zero_mean = True
     smallest_mean = 1e-3
 
     def corrupt(self, clean, parameter, random):

@@ -102,6 +102,10 @@ def train(settings, run_dir):
             seed=settings.seed,
             freeze_noise=settings.freeze_noise,
             clip_noise=settings.clip_noise,
+            length=settings.images,
+            n2v_box=settings.n2v_box,
+            n2v_percentage=settings.n2v_percentage,
+            n2v_neighbourhood=settings.n2v_neighbourhood,
         )
         try:
             panel = validation or CropPanel(crops)

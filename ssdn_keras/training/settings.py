@@ -22,6 +22,9 @@ class TrainSettings:
     train_noisy: str | None = None
     freeze_noise: bool = False
     clip_noise: bool = False
+    n2v_box: int = 8
+    n2v_percentage: float | None = None
+    n2v_neighbourhood: int = 5
     images: int = 2_000_000
     crop: int = 256
     minibatch: int = 4
@@ -58,11 +61,12 @@ class TrainSettings:
 
     def differences(self, other):
         """Names and both values of settings that make it another training than the settings dict `other`."""
-        mine = self.as_dict()
+        # A setting that an older version did not have was at its default there.
+        other = {**{field.name: field.default for field in dataclasses.fields(self)}, **other}
         return {
-            name: (other.get(name), value)
-            for name, value in mine.items()
-            if name not in _FREE and other.get(name) != value
+            name: (other[name], value)
+            for name, value in self.as_dict().items()
+            if name not in _FREE and other[name] != value
         }
 
     @classmethod

@@ -1,0 +1,82 @@
+"""Untrained denoisers behind the contract of `Denoiser`: an array in, an array out."""
+
+import numpy as np
+
+from ssdn_keras.algorithms.classical import CLASSICAL, estimate_sigma, stabilise, unstabilise
+from ssdn_keras.choices import check_choice
+from ssdn_keras.model import apply
+from ssdn_keras.noise import parse_noise
+
+
+class ClassicalDenoiser:
+    """A denoiser without anything learnt, for comparison.
+
+    Args:
+        algorithm: "nlm", "wavelet" or "cbm3d".
+        noise: "gauss" or "poisson", or with a level such as "gauss25".
+        channels: of the images.
+
+    Raises:
+        ValueError: unknown algorithm, a noise that it is not made for, or a missing optional package.
+    """
+
+    estimated = False
+    noise_parameter = "known"
+    # The original reflects test images up to multiples of 32 before it adds noise; only its own networks saw that.
+    sees_padding = False
+
+    def __init__(self, algorithm, noise="gauss", channels=3):
+        check_choice("algorithm", algorithm, CLASSICAL)
+        self.algorithm = CLASSICAL[algorithm]
+        self.algorithm.require()
+        self.noise = parse_noise(noise)
+        if self.noise.model.name not in ("gauss", "poisson"):
+            raise ValueError(f"{algorithm} is made for gauss and poisson noise, not for {self.noise.model.name}")
+        self.channels = int(channels)
+
+    @property
+    def name(self):
+        """Name of the algorithm."""
+        return self.algorithm.name
+
+    def restore(self, noisy, parameter=None):
+        """Denoise one image as the test protocol gives it.
+
+        Args:
+            noisy: float H×W×C, nominal 0..1.
+            parameter: σ in 0..1 (estimated from the image if None), or λ.
+
+        Returns:
+            dict of "denoised", float32 H×W×C.
+        """
+        noisy = np.asarray(noisy, "float64")
+        if self.noise.model.name == "poisson":
+            white = float(stabilise(1.0, parameter))
+            flat = self.algorithm.function(stabilise(noisy, parameter) / white, 1.0 / white)
+            result = unstabilise(flat * white, parameter)
+        else:
+            sigma = estimate_sigma(noisy) if parameter is None else float(parameter)
+            result = self.algorithm.function(noisy, sigma) if sigma > 0 else noisy
+        return {"denoised": np.asarray(result, "float32")}
+
+    def denoise(self, array, noise_level=None, data_range=None):
+        """Denoise one image or a stack, as `Denoiser.denoise` does; σ that is not given is estimated from the image."""
+        return apply.denoise_array(self, array, noise_level, data_range)
+
+    def predict_images(self, noisy, parameter=None):
+        """Denoise N×H×W×C images; `parameter` as for `restore`, one per image."""
+        results = [
+            self.restore(image, None if parameter is None else parameter[i])["denoised"]
+            for i, image in enumerate(noisy)
+        ]
+        return {"denoised": np.stack(results)}
+
+    def level_input(self, noise_level, count):
+        """Parameters for `count` images from levels in the units of the experiment names, or None to estimate them."""
+        if noise_level is None and not self.noise.varying:
+            noise_level = self.noise.levels[0]
+        if noise_level is None:
+            if self.noise.model.name == "gauss":
+                return None
+            raise ValueError(f"{self.name} cannot estimate {self.noise.model.unit}: give noise_level")
+        return apply.checked_levels(self.noise.model, noise_level, count)
