@@ -10,16 +10,23 @@ exec(Path(__file__).with_name("ssdn_keras").joinpath("version.py").read_text(), 
 setup(
     version=version["__version__"],
     packages=find_packages(include=["ssdn_keras", "ssdn_keras.*"]),
+    package_data={"ssdn_keras.reproduction": ["templates/*.html"]},
     install_requires=[
         "absl-py>=2.1,<3",  # flags of the commands
         "h5py>=3.11,<4",  # training files in the authors' layout
+        "jinja2>=3.1,<4",  # the comparison's page
         "keras>=3.12,<4",  # the networks
+        "matplotlib>=3.9,<4",  # curves and crops of the comparison
         "numpy>=1.26,<3",  # arrays
         "pillow>=10.1,<14",  # image files
-        "scikit-image>=0.24,<1",  # SSIM, non-local means, the demonstration's photographs
+        "PyWavelets>=1.6,<2",  # scikit-image's wavelet denoiser and noise estimate need it
+        "scikit-image>=0.26,<1",  # SSIM, non-local means, wavelets, the demonstration's photographs
         "tensorboard>=2.19,<3",  # curves; TensorFlow does not bring it any more
         "tensorflow>=2.19,<3",  # backend and input pipeline
         "tqdm>=4.66,<5",  # progress bars of what is not Keras's fit
     ],
-    extras_require={"test": ["pytest>=8,<10", "scipy>=1.13,<2", "jax>=0.5"]},
+    extras_require={
+        "cbm3d": ["bm3d>=4.0,<5"],  # an extra: its licence allows non-commercial use only
+        "test": ["pytest>=8,<10", "scipy>=1.13,<2", "jax>=0.5", "playwright>=1.50,<2"],
+    },
 )

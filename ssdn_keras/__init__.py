@@ -8,6 +8,7 @@ import importlib
 from ssdn_keras.version import __version__
 
 _HOMES = {
+    "ClassicalDenoiser": "ssdn_keras.model.classical",
     "Denoiser": "ssdn_keras.model.denoiser",
     "RampedLearningRate": "ssdn_keras.model.schedule",
     "RotateMerge": "ssdn_keras.model.layers",

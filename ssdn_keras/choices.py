@@ -10,3 +10,7 @@ def check_choice(what, value, choices):
     close = difflib.get_close_matches(str(value), list(choices), n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]}?" if close else ""
     raise ValueError(f"{what} must be one of {', '.join(choices)}. Received: {value!r}{hint}")
+
+
+# Untrained denoisers by name; here, so that commands need not load them to answer --help.
+CLASSICAL_NAMES = ("nlm", "wavelet", "cbm3d")

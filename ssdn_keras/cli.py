@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the data or files are at fault, 2 the command line is, 130
 
 import copy
 import difflib
+import logging
 import math
 import os
 import shutil
@@ -183,6 +184,7 @@ def start_backend():
     """Import Keras and TensorFlow without their start-up messages, which TensorFlow writes past all its settings."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if "tensorflow" in sys.modules or "TF_CPP_MAX_VLOG_LEVEL" in os.environ:
         return
     sys.stderr.flush()

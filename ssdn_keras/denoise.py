@@ -2,6 +2,7 @@
 
 import sys
 
+from ssdn_keras.choices import CLASSICAL_NAMES
 from ssdn_keras.cli import Command, UsageError, checked, describe, make_folder
 
 COMMAND = Command(
@@ -12,6 +13,7 @@ COMMAND = Command(
 )
 COMMAND.group("Files")
 COMMAND.string("model", None, "Trained model (.keras).")
+COMMAND.choice("algorithm", None, CLASSICAL_NAMES, "Instead of a model: non-local means, wavelet shrinkage or CBM3D.")
 COMMAND.string("output", None, "Folder for the results.")
 COMMAND.switch("overwrite", False, "Replace results that exist.")
 COMMAND.group("Noise")
@@ -19,15 +21,39 @@ COMMAND.number(
     "noise_level",
     None,
     "Where the model needs to know it: σ in grey levels of 0..255, λ, or α in percent. "
-    "By default the level that the model was trained for, if that is one.",
+    "By default the level that the model was trained for, if that is one; with --algorithm, σ is estimated from "
+    "each image.",
     lowest=0,
 )
+COMMAND.choice("noise", "gauss", ("gauss", "poisson"), "With --algorithm: the kind of noise.")
+
+
+def open_model(flags):
+    """The trained model, if the noise level fits it."""
+    from ssdn_keras.model.files import load
+
+    model = load(flags.model)
+    needs_level = model.algorithm.uses_noise_model and model.noise_parameter == "known"
+    if needs_level and flags.noise_level is None and model.noise.varying:
+        raise UsageError(f"this model needs --noise_level ({model.noise.model.unit}); it was trained for {model.noise}")
+    if not needs_level and flags.noise_level is not None:
+        raise UsageError("this model needs no --noise_level: leave it out")
+    return model
+
+
+def open_classical(flags):
+    """The untrained denoiser."""
+    from ssdn_keras.model.classical import ClassicalDenoiser
+
+    return ClassicalDenoiser(flags.algorithm, flags.noise)
 
 
 def main(flags, arguments):
     """Denoise by the flags."""
-    if not flags.model or not flags.output or not arguments:
-        raise UsageError("give --model, --output and the files or folders to denoise")
+    if bool(flags.model) == bool(flags.algorithm) or not flags.output or not arguments:
+        raise UsageError("give --model or --algorithm, --output and the files or folders to denoise")
+    if flags.model and flags["noise"].present:
+        raise UsageError("--noise goes with --algorithm: a model knows its kind of noise")
     from ssdn_keras.data.files import ImageError, collect, denoise_file
 
     pairs = collect(arguments, flags.output)
@@ -38,22 +64,13 @@ def main(flags, arguments):
         )
     from tqdm import tqdm
 
-    from ssdn_keras.model.files import load
-
-    model = load(flags.model)
-    needs_level = model.algorithm.uses_noise_model and model.noise_parameter == "known"
-    if needs_level and flags.noise_level is None and model.noise.varying:
-        raise UsageError(f"this model needs --noise_level ({model.noise.model.unit}); it was trained for {model.noise}")
-    if not needs_level and flags.noise_level is not None:
-        raise UsageError("this model needs no --noise_level: leave it out")
-    from ssdn_keras.model.apply import level_input
-
-    checked(level_input, model, flags.noise_level, 1)
+    denoiser = open_classical(flags) if flags.algorithm else open_model(flags)
+    checked(denoiser.level_input, flags.noise_level, 1)
     make_folder(flags.output)
     failed = 0
     for source, target in tqdm(pairs, desc="denoising", unit="image"):
         try:
-            denoise_file(source, target, lambda array: model.denoise(array, flags.noise_level), model.channels)
+            denoise_file(source, target, lambda array: denoiser.denoise(array, flags.noise_level), denoiser.channels)
         except (ImageError, OSError) as error:
             failed += 1
             tqdm.write(f"failed {source}: {describe(error)}", file=sys.stderr)

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+from ssdn_keras.choices import CLASSICAL_NAMES
 from ssdn_keras.cli import Command, UsageError, checked, make_folder
 
 COMMAND = Command(
     "python -m ssdn_keras.evaluate",
-    "Adds noise from fixed seeds to clean images, the same on every machine, denoises them and prints mean PSNR (dB) "
+    "Adds noise from fixed seeds to clean images, the same on every machine, denoises them with a trained model or a "
+    "classical method and prints mean PSNR (dB) "
     "and SSIM of the noisy input, of the network's mean and of the posterior mean, all rounded to 8 bits.",
 )
 COMMAND.group("What")
 COMMAND.string("model", None, "Trained model (.keras).")
+COMMAND.choice("algorithm", None, CLASSICAL_NAMES, "Instead of a model: non-local means, wavelet shrinkage or CBM3D.")
+COMMAND.integer("channels", 3, "With --algorithm: 3 for colour, 1 for grey; images are converted.", lowest=1, highest=3)
 COMMAND.string(
     "data",
     None,
@@ -31,8 +35,12 @@ COMMAND.switch("save_images", False, "Write clean, noisy, mean and denoised imag
 
 def main(flags, _):
     """Evaluate by the flags."""
-    if not flags.model or not flags.data:
-        raise UsageError("give --model and --data")
+    if bool(flags.model) == bool(flags.algorithm) or not flags.data:
+        raise UsageError("give --model or --algorithm, and --data")
+    if flags.algorithm and (not flags.noise or not flags.output):
+        raise UsageError("with --algorithm, give --noise, such as gauss25, and --output")
+    if flags.channels == 2 or (flags.model and flags["channels"].present):
+        raise UsageError("--channels is 3 or 1, and goes with --algorithm: a model has its own")
     from ssdn_keras.evaluation.protocol import parse_test_set
     from ssdn_keras.noise import parse_noise
 
@@ -48,12 +56,14 @@ def main(flags, _):
     output = flags.output or str(Path(flags.model).parent / "evaluation")
 
     from ssdn_keras.evaluation.run import evaluate
+    from ssdn_keras.model.classical import ClassicalDenoiser
     from ssdn_keras.model.files import load
 
-    model = load(flags.model)
+    model = ClassicalDenoiser(flags.algorithm, spec, flags.channels) if flags.algorithm else load(flags.model)
     spec = spec or model.noise
     if spec.levels is None:
-        raise UsageError(f"{flags.model} was trained on {spec} of unknown level: give --noise, such as {spec}25")
+        what = flags.algorithm or f"{flags.model} was trained on {spec} of unknown level"
+        raise UsageError(f"{what}: give --noise with a level, such as {spec}25")
     if model.algorithm.uses_noise_model and spec.model is not model.noise.model:
         raise UsageError(f"--noise={spec}: the model was made for {model.noise.model.name} noise")
     make_folder(output)

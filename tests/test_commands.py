@@ -8,29 +8,11 @@ import stat
 import h5py
 import numpy as np
 import pytest
+from command_line import fails, run
 from conftest import smooth_image
 from PIL import Image
 
 import ssdn_keras
-
-
-def run(capfd, command, *arguments):
-    """(exit code, standard output, standard error) of `python -m ssdn_keras.<command>`, in this process."""
-    module = importlib.import_module(f"ssdn_keras.{command}")
-    capfd.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        module.COMMAND.run(module.main, [command, *map(str, arguments)])
-    out, err = capfd.readouterr()
-    assert "Traceback" not in err
-    return stop.value.code, out, err
-
-
-def fails(capfd, code, message, command, *arguments):
-    """The command ends with the code and one line of error that holds the message."""
-    actual, _, err = run(capfd, command, *arguments)
-    last = err.strip().splitlines()[-1]
-    assert actual == code, err
-    assert last.startswith(f"{command}: error: ") and message in last, last
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +25,7 @@ def model_file(tmp_path_factory):
 TRAIN_SHORT = ("--images=4", "--crop=32", "--minibatch=2")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "denoise", "prepare", "demo", "benchmark"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "denoise", "prepare", "demo", "benchmark", "reproduce"])
 def test_help_explains_every_flag_in_a_group(capfd, command):
     code, out, _ = run(capfd, command, "--help")
     flags = importlib.import_module(f"ssdn_keras.{command}").COMMAND
@@ -78,6 +60,10 @@ def test_help_explains_every_flag_in_a_group(capfd, command):
     (["--train_noisy=x", "--run_dir=r", "--noise=gauss5_50"], "per_image"),
     (["--train_noisy=x", "--run_dir=r", "--freeze_noise"], "nothing is added"),
     (["--train_noisy=x", "--run_dir=r", "--algorithm=n2c"], "needs --train_clean"),
+    (["--train_clean=x", "--run_dir=r", "--n2v_neighbourhood=4"], "odd"),
+    (["--train_clean=x", "--run_dir=r", "--n2v_percentage=0"], "n2v_percentage"),
+    (["--train_clean=x", "--run_dir=r", "--n2v_percentage=60"], "n2v_percentage"),
+    (["--n2v_box=1"], "n2v_box"),
 ])  # fmt: skip
 def test_usage_errors_of_train(capfd, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)

@@ -47,13 +47,14 @@ def denoise_file(source, target, denoise, channels):
     Args:
         source, target: paths; the format follows from the suffix of the target.
         denoise: function of a uint8 array H×W×channels to the same.
-        channels: 1 or 3.
+        channels: 1 or 3, or None if the function takes both: then the image's own.
 
     Raises:
         ImageError: the source is not a readable 8-bit image, or a colour image meets a network for one channel.
     """
     image = open_image(source)
     grey = is_grey(image)
+    channels = channels or (1 if grey else 3)
     if channels == 1 and not grey:
         colours = np.asarray(image.convert("RGB"))
         result = np.stack([denoise(colours[..., c : c + 1])[..., 0] for c in range(3)], axis=-1)

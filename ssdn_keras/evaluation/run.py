@@ -52,7 +52,7 @@ def evaluate_set(
         picture_folder: where to write images of the first repeat, or None.
         kinds: which: clean, noisy, mean, denoised, std (posterior standard deviation).
         done: `RowsFile` of rows that exist; new ones are added to it.
-        on_image: called after every image and repeat with the number of pixels.
+        on_image: called after every image and repeat with the number of pixels and whether it was new.
 
     Returns:
         (rows, number of images, repeats).
@@ -75,7 +75,8 @@ def evaluate_set(
             used += 1
             for repeat in range(repeats):
                 row = done.get(name, repeat) if done is not None else None
-                if row is None:
+                new = row is None
+                if new:
                     row, pictures = _one(model, spec, clean, seed, index, repeat)
                     row = {"set": test_set.name, "image": name, "repeat": repeat, **row}
                     if picture_folder and repeat == 0:
@@ -85,8 +86,8 @@ def evaluate_set(
                         )
                     if done is not None:
                         done.add(row)
-                    if on_image:
-                        on_image(clean.shape[0] * clean.shape[1])
+                if on_image:
+                    on_image(clean.shape[0] * clean.shape[1], new)
                 rows.append(row)
                 bar.update()
                 bar.set_postfix(psnr=f"{np.mean([r['psnr_denoised'] for r in rows]):.2f}")
@@ -95,12 +96,16 @@ def evaluate_set(
     return rows, used, repeats
 
 
+def picture_path(folder, name, kind):
+    """Where `save_pictures` puts a picture of the image `name`: NAME-SUFFIX-KIND.png below `folder`."""
+    name = Path(name)
+    return Path(folder) / name.parent / f"{name.stem}-{name.suffix.lstrip('.').lower()}-{kind}.png"
+
+
 def save_pictures(folder, name, pictures):
-    """Write NAME-clean.png and so on below `folder`."""
-    stem = Path(name).with_suffix("")
-    suffix = Path(name).suffix.lstrip(".").lower()
+    """Write the pictures of an image, a dict of kind to uint8 array, below `folder`."""
     for kind, picture in pictures.items():
-        target = folder / stem.parent / f"{stem.name}-{suffix}-{kind}.png"
+        target = picture_path(folder, name, kind)
         target.parent.mkdir(parents=True, exist_ok=True)
         save_image(target, picture)
 

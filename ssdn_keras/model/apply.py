@@ -94,6 +94,12 @@ def checked_levels(kind, noise_level, count):
 
 def _as_batch(model, values):
     channels = model.channels
+    if channels is None:  # a denoiser that takes any number
+        if values.ndim not in (2, 3, 4):
+            raise ValueError(f"expected H×W, H×W×C or N×H×W×C, received an array of shape {values.shape}")
+        if values.ndim == 2:
+            return values[None, :, :, None]
+        return values if values.ndim == 4 else values[None]
     if values.ndim == 2 and channels == 1:
         return values[None, :, :, None]
     if values.ndim in (3, 4) and values.shape[-1] == channels:

@@ -14,7 +14,7 @@ class ClassicalDenoiser:
     Args:
         algorithm: "nlm", "wavelet" or "cbm3d".
         noise: "gauss" or "poisson", or with a level such as "gauss25".
-        channels: of the images.
+        channels: of the images; any number if None.
 
     Raises:
         ValueError: unknown algorithm, a noise that it is not made for, or a missing optional package.
@@ -25,19 +25,23 @@ class ClassicalDenoiser:
     # The original reflects test images up to multiples of 32 before it adds noise; only its own networks saw that.
     sees_padding = False
 
-    def __init__(self, algorithm, noise="gauss", channels=3):
+    def __init__(self, algorithm, noise="gauss", channels=None):
         check_choice("algorithm", algorithm, CLASSICAL)
         self.algorithm = CLASSICAL[algorithm]
         self.algorithm.require()
         self.noise = parse_noise(noise)
         if self.noise.model.name not in ("gauss", "poisson"):
             raise ValueError(f"{algorithm} is made for gauss and poisson noise, not for {self.noise.model.name}")
-        self.channels = int(channels)
+        self.channels = channels
 
     @property
     def name(self):
         """Name of the algorithm."""
         return self.algorithm.name
+
+    def get_config(self):
+        """What it is, for records."""
+        return {"algorithm": self.name, "noise": str(self.noise), "channels": self.channels}
 
     def restore(self, noisy, parameter=None):
         """Denoise one image as the test protocol gives it.

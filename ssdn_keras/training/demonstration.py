@@ -6,8 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 from skimage import data as photographs
-from skimage import restoration
 
+from ssdn_keras.algorithms.classical import non_local_means
 from ssdn_keras.data.images import save_image
 from ssdn_keras.data.pipeline import training_crops
 from ssdn_keras.evaluation import metrics, protocol
@@ -80,13 +80,6 @@ def train_network(settings):
     return model
 
 
-def non_local_means(noisy):
-    """The yardstick: scikit-image's non-local means with σ given; float H×W×3."""
-    return restoration.denoise_nl_means(
-        noisy, patch_size=5, patch_distance=6, h=0.8 * SIGMA, sigma=SIGMA, fast_mode=True, channel_axis=-1
-    )
-
-
 def compare(model, images):
     """Noisy, non-local means and denoised versions of images: list of (name, {kind: (uint8 image, dB)})."""
     results = []
@@ -96,7 +89,7 @@ def compare(model, images):
         versions = {
             "clean": clean,
             "noisy": metrics.to_uint8(noisy),
-            "non-local means": metrics.to_uint8(non_local_means(noisy)),
+            "non-local means": metrics.to_uint8(non_local_means(noisy, SIGMA)),
             "denoised": metrics.to_uint8(protocol.denoise(model, test_image)["denoised"]),
         }
         results.append((name, {kind: (image, metrics.psnr(clean, image)) for kind, image in versions.items()}))

@@ -66,12 +66,13 @@ def save_model(model, path):
     write_atomically(path, plain.save)
 
 
-def train(settings, run_dir):
+def train(settings, run_dir, callbacks=()):
     """Train, or go on training, in `run_dir`.
 
     Args:
         settings: `TrainSettings`.
         run_dir: folder for flags.cfg, metrics.csv, tensorboard, checkpoint.npz and final.keras.
+        callbacks: Keras callbacks beside our own.
 
     Returns:
         Path of final.keras, or None if the training was interrupted (a checkpoint is written then).
@@ -111,7 +112,7 @@ def train(settings, run_dir):
             panel = validation or CropPanel(crops)
             write_atomically(run_dir / "flags.cfg", lambda temporary: Path(temporary).write_text(settings.as_flags()))
             records = Records(run_dir, settings, step, panel, source.fingerprint)
-            model.fit(crops, verbose=0, callbacks=[Progress(settings, step), records])
+            model.fit(crops, verbose=0, callbacks=[Progress(settings, step), records, *callbacks])
         except Exception as error:
             failure = getattr(source, "failure", None)
             if failure is None or failure is error:

@@ -1,0 +1,124 @@
+"""index.html: one file without network with the table, the curves, and every image under every method."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import jinja2
+from PIL import Image
+from tqdm import tqdm
+
+from ssdn_keras.data.images import write_atomically
+from ssdn_keras.evaluation.run import STD_GAIN
+from ssdn_keras.reproduction.pictures import evaluated_images
+
+# Lossless first; if the page would become too large, JPEG without colour subsampling.
+_ENCODINGS = (
+    ("WEBP", {"lossless": True, "quality": 60, "method": 2}, "lossless"),
+    *(("JPEG", {"quality": q, "subsampling": 0, "optimize": True}, f"JPEG, quality {q}") for q in (95, 90, 80, 60)),
+)
+_MEGABYTE = 1e6
+
+
+def encode(picture, kind, options):
+    """A uint8 picture H×W×C as a data URI."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _pictures(clean, noisy, restored):
+    return [clean, noisy] + [picture for pair in restored.values() for picture in pair if picture is not None]
+
+
+def choose_encoding(first_of_sets, pixels, megabytes):
+    """The best of `_ENCODINGS` with which the page stays below its size.
+
+    Args:
+        first_of_sets: dict of set name to the pictures of one image.
+        pixels: dict of set name to the pixels of all its images.
+        megabytes: the size.
+    """
+    for encoding in _ENCODINGS:
+        kind, options, _ = encoding
+        total = 0.0
+        for name, pictures in first_of_sets.items():
+            size = sum(len(encode(picture, kind, options)) for picture in pictures)
+            total += size * pixels[name] / (pictures[0].shape[0] * pictures[0].shape[1])
+        if total <= megabytes * _MEGABYTE:
+            break
+    return encoding
+
+
+def _entry(set_name, name, clean, noisy, restored, outcomes, encoding):
+    kind, options = encoding
+    first = next(iter(outcomes)).per_image[set_name, name]
+    methods = {
+        "clean": {"picture": encode(clean, kind, options)},
+        "noisy": {
+            "picture": encode(noisy, kind, options), "psnr": first["psnr_noisy"], "ssim": first["ssim_noisy"],
+        },
+    }  # fmt: skip
+    for outcome in outcomes:
+        denoised, std = restored[outcome.row.name]
+        row = outcome.per_image[set_name, name]
+        methods[outcome.row.name] = {
+            "picture": encode(denoised, kind, options), "psnr": row["psnr_denoised"], "ssim": row["ssim_denoised"],
+        }  # fmt: skip
+        if std is not None:
+            methods[outcome.row.name]["std"] = encode(std, kind, options)
+    return {"set": set_name, "name": name, "width": clean.shape[1], "height": clean.shape[0], "methods": methods}
+
+
+def _script(value):
+    """JSON that may stand inside a script element; NaN, which JSON lacks, becomes null."""
+    text = json.dumps(value, ensure_ascii=True)
+    return text.replace("NaN", "null").replace("Infinity", "null").replace("<", "\\u003c")
+
+
+def write(comparison, outcomes, header, lines, notes, drawings):
+    """Write index.html.
+
+    Args:
+        comparison: `Comparison`.
+        outcomes: its list of `Outcome`.
+        header, lines, notes: of the table.
+        drawings: SVG text of "curves_images" and "curves_seconds" where there are any; path of "crops".
+    """
+    first, pixels = {}, {}
+    for set_name, _, clean, noisy, restored in evaluated_images(comparison, outcomes):
+        first.setdefault(set_name, _pictures(clean, noisy, restored))
+        pixels[set_name] = pixels.get(set_name, 0) + clean.shape[0] * clean.shape[1]
+    kind, options, words = choose_encoding(first, pixels, comparison.page_megabytes)
+    names = {"clean": "Clean", "noisy": "Noisy", **{o.row.name: o.row.title for o in outcomes}}
+    best = [_best_line(lines, column) if " dB" in title and not title.startswith(("report", "paper")) else None
+            for column, title in enumerate(header)]  # fmt: skip
+    crops = drawings.get("crops")
+    template = jinja2.Environment(
+        loader=jinja2.PackageLoader("ssdn_keras.reproduction"), autoescape=True, undefined=jinja2.StrictUndefined
+    ).get_template("page.html")
+
+    def entries():
+        images = evaluated_images(comparison, outcomes)
+        for image in tqdm(images, desc="index.html", unit="image", delay=2, leave=False):
+            yield _script(_entry(*image, outcomes, (kind, options)))
+
+    def save(temporary):
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.writelines(
+                template.generate(
+                    title=f"{comparison.settings.noise}: {len(outcomes)} denoisers compared",
+                    header=header, lines=lines, notes=notes, best=best,
+                    curves=[(name, text) for name, text in drawings.items() if name.startswith("curves")],
+                    crops=None if crops is None else base64.b64encode(Path(crops).read_bytes()).decode(),
+                    names=_script(names), std_white=f"{255 / STD_GAIN:.0f}", encoding=words, entries=entries(),
+                )
+            )  # fmt: skip
+
+    write_atomically(comparison.out / "index.html", save)
+
+
+def _best_line(lines, column):
+    values = {i: float(line[column]) for i, line in enumerate(lines) if line[column] != "–"}
+    return max(values, key=values.get) if values else None

@@ -1,0 +1,180 @@
+"""A whole comparison: train, evaluate and time every row, then write what came out. Resumable at any point."""
+
+import hashlib
+from pathlib import Path
+
+from PIL import Image
+
+from ssdn_keras.data.images import ImageError, open_image
+from ssdn_keras.data.sources import open_source
+from ssdn_keras.evaluation.protocol import REPEATS, TestSet
+from ssdn_keras.evaluation.rows_file import RowsFile
+from ssdn_keras.evaluation.run import evaluate_set
+from ssdn_keras.model.classical import ClassicalDenoiser
+from ssdn_keras.model.files import load
+from ssdn_keras.noise import parse_noise
+from ssdn_keras.reproduction import output, timing
+from ssdn_keras.reproduction.overall import Overall, TrainingWork
+from ssdn_keras.reproduction.results import Outcome, read_curve
+from ssdn_keras.reproduction.rows import ROWS
+from ssdn_keras.training import checkpoint
+from ssdn_keras.training.run import train
+
+# A pixel that is denoised costs about a third of one that is trained on.
+_FORWARD = 1 / 3
+
+
+class Interrupted(Exception):
+    """A training was stopped by the user after it had written a checkpoint."""
+
+
+class Comparison:
+    """All rows of one `Reproduction` in the folder `out`.
+
+    Args:
+        settings: `Reproduction`.
+        names: rows, in the order of training.
+        out: folder.
+        picture: SET/FILE of the image whose crop is shown under all methods; the first if None.
+        page_megabytes: the size that index.html should stay below.
+
+    Raises:
+        ValueError, FileNotFoundError: an optional package, training image or test image is missing, or the folder
+            belongs to another comparison. Nothing has been written then.
+    """
+
+    def __init__(self, settings, names, out, picture=None, page_megabytes=100.0):
+        self.settings, self.out, self.machine = settings, Path(out), ""
+        self.picture, self.page_megabytes = picture, page_megabytes
+        self.rows = [ROWS[name] for name in names]
+        self.spec = parse_noise(settings.noise)
+        self.sets = [self._test_set(name, folder) for name, folder in settings.evaluate]
+        for row in self.rows:
+            if not row.learned:
+                ClassicalDenoiser(row.algorithm, self.spec, settings.channels)  # refuses what it cannot do
+        self._pixels = {test_set.name: self._count_pixels(test_set) for test_set in self.sets}
+        self.source = open_source(settings.train_clean, settings.channels, smallest=settings.crop)
+
+        if picture is not None and picture not in self._image_names():
+            raise ValueError(f"no evaluated image {picture!r}: name one as SET/FILE, such as {self._image_names()[0]}")
+
+    def _image_names(self):
+        return [
+            f"{test_set.name}/{path.relative_to(test_set.folder)}"
+            for test_set in self.sets
+            for path in test_set.paths()[: self.settings.limit]
+        ]
+
+    @property
+    def validated_on(self):
+        """Where the validation images come from, in words."""
+        count = self.settings.val_images
+        return f"{count} image{'s' * (count > 1)} of {Path(self.settings.val_clean).name}"
+
+    def _test_set(self, name, folder):
+        test_set = TestSet(name, Path(folder), self._repeats(name))
+        test_set.paths()
+        return test_set
+
+    def _repeats(self, name):
+        return self.settings.repeats or REPEATS.get(name, 1)
+
+    def _count_pixels(self, test_set):
+        total = 0
+        for path in test_set.paths()[: self.settings.limit]:
+            try:
+                with Image.open(path) as image:
+                    total += image.width * image.height
+            except (OSError, SyntaxError, ValueError):
+                continue
+        if not total:
+            first = test_set.paths()[0]
+            try:
+                open_image(first)
+            except ImageError as error:
+                raise ValueError(f"{test_set.folder}: no readable image ({first}: {error})") from None
+        return total
+
+    def folder(self, row):
+        """Where a row keeps its training and evaluation."""
+        return self.out / "rows" / row.name
+
+    def _training_work(self, row):
+        return self.settings.crop**2 * row.cost if row.learned else 0.0
+
+    def _evaluation_work(self, row):
+        return row.cost * (_FORWARD if row.learned else 1.0)
+
+    def _work(self, row):
+        """(all work, work done) of a row."""
+        total, done = 0.0, 0.0
+        if row.learned:
+            settings = self.settings.training(row)
+            per_step = self._training_work(row) * settings.minibatch
+            total += per_step * settings.steps
+            done += per_step * checkpoint.position(self.folder(row) / "checkpoint.npz", settings)
+        for test_set in self.sets:
+            total += self._evaluation_work(row) * self._pixels[test_set.name] * test_set.repeats
+        return total, done
+
+    def run(self):
+        """Train and evaluate all rows, then write the outputs; returns the list of `Outcome`.
+
+        Raises:
+            Interrupted: the user stopped a training.
+        """
+        self.settings.remember(self.out)
+        work = [self._work(row) for row in self.rows]
+        overall = Overall(sum(total for total, _ in work), sum(done for _, done in work))
+        outcomes = []
+        try:
+            for number, row in enumerate(self.rows, 1):
+                overall.start(f"{row.name} ({number} of {len(self.rows)})")
+                self.folder(row).mkdir(parents=True, exist_ok=True)
+                if row.learned:
+                    self._train(row, overall)
+                outcomes.append(self._evaluate(row, overall))
+        finally:
+            overall.close()
+        learned = {row.name: self.settings.training(row) for row in self.rows if row.learned}
+        if learned:
+            record = timing.load_or_measure(self.out, learned, self.source)
+            self.machine = record["machine"]
+            for outcome in outcomes:
+                outcome.seconds_per_image = record["seconds_per_image"].get(outcome.row.name)
+        output.write(self, outcomes)
+        return outcomes
+
+    def _train(self, row, overall):
+        folder, settings = self.folder(row), self.settings.training(row)
+        done = checkpoint.position(folder / "checkpoint.npz", settings)
+        if done >= settings.steps and (folder / "final.keras").exists():
+            return
+        callback = TrainingWork(overall, self._training_work(row) * settings.minibatch)
+        if train(settings, folder, [callback]) is None:
+            raise Interrupted(f"interrupted while training {row.name}")
+
+    def _evaluate(self, row, overall):
+        folder, outcome = self.folder(row), Outcome(row)
+        (folder / "evaluation").mkdir(exist_ok=True)
+        if row.learned:
+            denoiser = load(folder / "final.keras")
+            identity = hashlib.sha256((folder / "final.keras").read_bytes()).hexdigest()
+            outcome.images_seen = self.settings.training(row).images
+            outcome.parameters = denoiser.count_params()
+            outcome.curve = read_curve(folder / "metrics.csv")
+            outcome.training_seconds = outcome.curve[-1]["seconds"]
+        else:
+            denoiser = ClassicalDenoiser(row.algorithm, self.spec, self.settings.channels)
+            identity = row.name
+        subject = {"denoiser": identity, "noise": str(self.spec), "seed": self.settings.seed}
+        work = self._evaluation_work(row)
+        for test_set in self.sets:
+            rows_file = RowsFile(folder / "evaluation" / f"{test_set.name}.jsonl", subject)
+            rows, _, _ = evaluate_set(
+                denoiser, test_set, self.spec, seed=self.settings.seed, limit=self.settings.limit,
+                picture_folder=folder / "images", kinds=("denoised", "std"), done=rows_file,
+                on_image=lambda pixels, new: (overall.add if new else overall.skip)(pixels * work),
+            )  # fmt: skip
+            outcome.add(test_set.name, rows)
+        return outcome
