@@ -26,7 +26,13 @@ COMMAND.string(
     "rows",
     None,
     "Methods, separated by commas: cbm3d, n2c, n2n, n2v, ssdn_mean, ssdn_per_image, ssdn_known (these seven by "
-    "default), nlm, wavelet, n2v2, ssdn_global.",
+    "default), nlm, wavelet, n2v2, ssdn_global, original.",
+)
+COMMAND.string(
+    "original",
+    None,
+    "Checkout of the authors' program (github.com/NVlabs/selfsupervised-denoising); adds the row original: it is "
+    "trained on the same crops, in a process of its own.",
 )
 COMMAND.string("noise", "gauss25", "Noise model and level.")
 COMMAND.switch(
@@ -38,7 +44,9 @@ COMMAND.integer("crop", 256, "Side of the square training crops, in pixels.", lo
 COMMAND.integer("minibatch", 4, "Crops per step.", lowest=1)
 COMMAND.number("learning_rate", 3e-4, "Rate of Adam between the ramps.", lowest=0)
 COMMAND.integer("seed", 0, "Seed of weights, crops and noise.", lowest=0, highest=2**32 - 1)
-COMMAND.choice("precision", "float32", ("float32", "mixed_bfloat16"), "What the networks compute in while training.")
+COMMAND.choice(
+    "precision", "float32", ("float32", "mixed_bfloat16"), "What the networks compute in, in training and evaluation."
+)
 COMMAND.integer(
     "validate_every", 4000, "A point of the curves, and a checkpoint, every so many images; 0 for the end only.",
     lowest=0,
@@ -70,6 +78,8 @@ def read_settings(flags):
     names = [name for name in (flags.rows or ",".join(REPORT_ROWS)).split(",") if name]
     for name in names:
         checked(check_choice, "--rows", name, ROWS)
+    if flags.original and "original" not in names:
+        names.append("original")
     if not names or len(set(names)) < len(names):
         raise UsageError(f"--rows={flags.rows}: name each method once")
     if checked(parse_noise, flags.noise).levels is None:
@@ -95,7 +105,7 @@ def main(flags, _):
     settings, names = read_settings(flags)
     from ssdn_keras.reproduction.run import Comparison, Interrupted
 
-    comparison = Comparison(settings, names, flags.out, flags.picture, flags.page_megabytes)
+    comparison = Comparison(settings, names, flags.out, flags.picture, flags.page_megabytes, flags.original)
     make_folder(flags.out)
     try:
         comparison.run()

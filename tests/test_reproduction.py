@@ -64,7 +64,7 @@ def test_one_command_writes_everything_and_started_again_repeats_nothing(
 
     kept = {path: path.stat().st_mtime_ns for path in (out / "rows").rglob("*") if path.is_file()}
     before = (out / "table.md").read_text()
-    monkeypatch.setattr("ssdn_keras.reproduction.run.train", None)
+    monkeypatch.setattr("ssdn_keras.reproduction.methods.train", None)
     monkeypatch.setattr("ssdn_keras.evaluation.run._one", None)
     monkeypatch.setattr(timing, "seconds_per_image", None)
     code, _, _ = run(capfd, "reproduce", *arguments(photographs, out, THREE))

@@ -28,3 +28,9 @@ def ssim(clean, image):
             clean, image, data_range=255, channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
         )
     )
+
+
+def float_psnr(clean, image):
+    """Peak signal-to-noise ratio in dB of floats of nominal range 0..1, clipped but not rounded."""
+    error = np.mean(np.square(np.clip(image, 0.0, 1.0) - clean))
+    return float(-10.0 * np.log10(max(error, 1e-10)))

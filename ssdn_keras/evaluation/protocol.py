@@ -1,7 +1,8 @@
 """The published test protocol: images, repeats, and noise from fixed seeds (paper, section 4)."""
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from ssdn_keras.noise.sampling import NumpyRandom, draw_parameter
 
 REPEATS = {"kodak": 10, "bsd300": 3, "set14": 20}
 PADDING = 32
+# A stream of random numbers apart from others that share the seeds.
+_SQUARE = 1
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,14 @@ class TestImage:
 
     `noisy` is the corrupted version of the clean image reflect-padded to multiples of 32, as in the original: the
     noise is drawn after padding, so no noisy value occurs twice. `height` and `width` are those before padding.
+    `squared()` is `noisy` within a larger square that is made in the same way.
     """
 
     noisy: np.ndarray
     parameter: float
     height: int
     width: int
+    squared: Callable = field(default=None, compare=False)
 
     def crop(self, image):
         """Cut the padding off."""
@@ -69,12 +74,25 @@ def corrupt(clean, spec, seed, index, repeat):
     random = NumpyRandom(seed, index, repeat)
     parameter = draw_parameter(spec, random)
     noisy = spec.model.corrupt(padded, np.float32(parameter), random).astype("float32")
-    return TestImage(noisy, float(parameter), height, width)
+
+    def squared():
+        side = max(noisy.shape[:2])
+        wider = [(0, side - height), (0, side - width), (0, 0)]
+        clean_square = np.pad(clean, wider, mode=mode).astype("float32") / np.float32(255)
+        more = NumpyRandom(seed, index, repeat, _SQUARE)
+        square = spec.model.corrupt(clean_square, np.float32(parameter), more).astype("float32")
+        square[: noisy.shape[0], : noisy.shape[1]] = noisy
+        return square
+
+    return TestImage(noisy, float(parameter), height, width, squared)
 
 
 def denoise(denoiser, test_image):
     """All outputs of a denoiser, trained or classical, for a test image, without padding: arrays H×W×C and H×W."""
-    noisy = test_image.noisy if denoiser.sees_padding else test_image.crop(test_image.noisy)
+    if denoiser.sees_padding == "square":
+        noisy = test_image.squared()
+    else:
+        noisy = test_image.noisy if denoiser.sees_padding else test_image.crop(test_image.noisy)
     outputs = denoiser.restore(noisy, test_image.parameter)
     return {name: test_image.crop(value) for name, value in outputs.items()}
 

@@ -42,8 +42,12 @@ _SETTINGS = {
 }
 
 
-def load(path):
+def load(path, dtype="float32"):
     """Load a model saved by `Denoiser.save`.
+
+    Args:
+        path: the .keras file.
+        dtype: what its networks compute in: "float32" or "mixed_bfloat16". The noise model is always float32.
 
     Nothing but a `Denoiser` with checked arguments is ever made from the file, so that a file from elsewhere cannot run
     code. The model is not compiled.
@@ -62,7 +66,8 @@ def load(path):
         )
     try:
         # Only these settings, of these kinds, reach the constructor; the arithmetic is the reader's choice.
-        model = Denoiser(**{name: kind(config[name]) for name, kind in _SETTINGS.items() if config[name] is not None})
+        values = {name: kind(config[name]) for name, kind in _SETTINGS.items() if config[name] is not None}
+        model = Denoiser(**values, dtype=dtype)
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: settings that this version of ssdn_keras cannot read: {error}") from None
     with tempfile.TemporaryDirectory() as folder:

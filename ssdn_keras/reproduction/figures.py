@@ -12,10 +12,10 @@ from ssdn_keras.evaluation import metrics
 # Okabe and Ito's colours: they stay apart for colour-blind readers. A method keeps its own in every figure.
 COLOURS = {
     "n2c": "#000000", "n2n": "#0072B2", "n2v": "#D55E00", "n2v2": "#CC79A7", "ssdn_mean": "#56B4E9",
-    "ssdn_per_image": "#009E73", "ssdn_global": "#F0E442", "ssdn_known": "#E69F00",
+    "ssdn_per_image": "#009E73", "ssdn_global": "#F0E442", "ssdn_known": "#E69F00", "original": "#999999",
 }  # fmt: skip
 MARKERS = {"n2c": "s", "n2n": "D", "n2v": "v", "n2v2": "^", "ssdn_mean": "P", "ssdn_per_image": "o",
-           "ssdn_global": "X", "ssdn_known": "*"}  # fmt: skip
+           "ssdn_global": "X", "ssdn_known": "*", "original": "d"}  # fmt: skip
 CROP = 128
 
 

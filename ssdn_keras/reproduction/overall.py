@@ -2,7 +2,6 @@
 
 import sys
 
-import keras
 from tqdm import tqdm
 
 
@@ -39,14 +38,3 @@ class Overall:
     def close(self):
         """Leave the bar as it stands."""
         self._bar.close()
-
-
-class TrainingWork(keras.callbacks.Callback):
-    """Counts the steps of one row's training."""
-
-    def __init__(self, overall, work_per_step):
-        super().__init__()
-        self._overall, self._work = overall, work_per_step
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._overall.add(self._work)

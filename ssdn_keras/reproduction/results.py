@@ -14,7 +14,7 @@ class Outcome:
         row: `Row`.
         averages: dict of data set name to averages over images and repeats.
         per_image: dict of (data set, image) to the row of its first repeat.
-        images_seen, parameters, training_seconds: of a learned row; training_seconds is the time its steps took.
+        images_seen, parameters: of a learned row.
         seconds_per_image: measured in turns with the others, see `reproduction.timing`.
         curve: list of dicts, the rows of metrics.csv.
     """
@@ -24,7 +24,6 @@ class Outcome:
     per_image: dict = field(default_factory=dict)
     images_seen: int | None = None
     parameters: int | None = None
-    training_seconds: float | None = None
     seconds_per_image: float | None = None
     curve: list = field(default_factory=list)
 

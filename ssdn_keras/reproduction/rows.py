@@ -17,7 +17,7 @@ class Row:
         name: as in --rows and in folder names.
         title: as in tables and figures.
         level_known: whether it is given the noise level when it denoises.
-        algorithm: of `train`, or a classical one.
+        algorithm: of `train`, a classical one, or "original".
         noise_parameter: of `train`.
         cost: of a training step, relative to a plain network's; of a classical denoiser, per pixel denoised.
         report: PSNR in dB by data set that the reproducibility report gives, for gauss25 and 200,000 images.
@@ -59,6 +59,7 @@ ROWS = {
             report=_published(31.61, 30.55),
         ),
         Row("ssdn_global", "SSDN, one estimate", False, "ssdn", "global", _BLIND),
+        Row("original", "Authors' program, estimated per image", False, "original", "per_image", 7.0),
         Row(
             "ssdn_known", "SSDN, known", True, "ssdn", cost=_BLIND, report=_published(32.12, 31.13),
             paper=_published(32.45, 31.03),

@@ -1,6 +1,5 @@
 """A whole comparison: train, evaluate and time every row, then write what came out. Resumable at any point."""
 
-import hashlib
 from pathlib import Path
 
 from PIL import Image
@@ -10,15 +9,12 @@ from ssdn_keras.data.sources import open_source
 from ssdn_keras.evaluation.protocol import REPEATS, TestSet
 from ssdn_keras.evaluation.rows_file import RowsFile
 from ssdn_keras.evaluation.run import evaluate_set
-from ssdn_keras.model.classical import ClassicalDenoiser
-from ssdn_keras.model.files import load
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.reproduction import output, timing
-from ssdn_keras.reproduction.overall import Overall, TrainingWork
-from ssdn_keras.reproduction.results import Outcome, read_curve
+from ssdn_keras.reproduction.methods import make_method
+from ssdn_keras.reproduction.overall import Overall
+from ssdn_keras.reproduction.results import Outcome
 from ssdn_keras.reproduction.rows import ROWS
-from ssdn_keras.training import checkpoint
-from ssdn_keras.training.run import train
 
 # A pixel that is denoised costs about a third of one that is trained on.
 _FORWARD = 1 / 3
@@ -37,21 +33,20 @@ class Comparison:
         out: folder.
         picture: SET/FILE of the image whose crop is shown under all methods; the first if None.
         page_megabytes: the size that index.html should stay below.
+        checkout: folder of a checkout of the authors' program, for the row "original".
 
     Raises:
         ValueError, FileNotFoundError: an optional package, training image or test image is missing, or the folder
             belongs to another comparison. Nothing has been written then.
     """
 
-    def __init__(self, settings, names, out, picture=None, page_megabytes=100.0):
+    def __init__(self, settings, names, out, picture=None, page_megabytes=100.0, checkout=None):
         self.settings, self.out, self.machine = settings, Path(out), ""
         self.picture, self.page_megabytes = picture, page_megabytes
         self.rows = [ROWS[name] for name in names]
         self.spec = parse_noise(settings.noise)
         self.sets = [self._test_set(name, folder) for name, folder in settings.evaluate]
-        for row in self.rows:
-            if not row.learned:
-                ClassicalDenoiser(row.algorithm, self.spec, settings.channels)  # refuses what it cannot do
+        self._methods = {row.name: make_method(row, settings, self.folder(row), checkout) for row in self.rows}
         self._pixels = {test_set.name: self._count_pixels(test_set) for test_set in self.sets}
         self.source = open_source(settings.train_clean, settings.channels, smallest=settings.crop)
 
@@ -100,22 +95,18 @@ class Comparison:
         return self.out / "rows" / row.name
 
     def _training_work(self, row):
-        return self.settings.crop**2 * row.cost if row.learned else 0.0
+        return self.settings.crop**2 * row.cost * self.settings.minibatch
 
     def _evaluation_work(self, row):
         return row.cost * (_FORWARD if row.learned else 1.0)
 
     def _work(self, row):
-        """(all work, work done) of a row."""
-        total, done = 0.0, 0.0
-        if row.learned:
-            settings = self.settings.training(row)
-            per_step = self._training_work(row) * settings.minibatch
-            total += per_step * settings.steps
-            done += per_step * checkpoint.position(self.folder(row) / "checkpoint.npz", settings)
+        """(all work, training work done) of a row."""
+        method, per_step = self._methods[row.name], self._training_work(row)
+        total = per_step * method.steps
         for test_set in self.sets:
             total += self._evaluation_work(row) * self._pixels[test_set.name] * test_set.repeats
-        return total, done
+        return total, per_step * method.done()
 
     def run(self):
         """Train and evaluate all rows, then write the outputs; returns the list of `Outcome`.
@@ -130,43 +121,25 @@ class Comparison:
         try:
             for number, row in enumerate(self.rows, 1):
                 overall.start(f"{row.name} ({number} of {len(self.rows)})")
-                self.folder(row).mkdir(parents=True, exist_ok=True)
-                if row.learned:
-                    self._train(row, overall)
+                (self.folder(row) / "evaluation").mkdir(parents=True, exist_ok=True)
+                if not self._methods[row.name].train(lambda row=row: overall.add(self._training_work(row))):
+                    raise Interrupted(f"interrupted while training {row.name}")
                 outcomes.append(self._evaluate(row, overall))
         finally:
             overall.close()
-        learned = {row.name: self.settings.training(row) for row in self.rows if row.learned}
+        learned = {row.name: self._methods[row.name] for row in self.rows if row.learned}
         if learned:
-            record = timing.load_or_measure(self.out, learned, self.source)
+            record = timing.load_or_measure(self.out, learned, self.source, self.settings.minibatch)
             self.machine = record["machine"]
             for outcome in outcomes:
                 outcome.seconds_per_image = record["seconds_per_image"].get(outcome.row.name)
         output.write(self, outcomes)
         return outcomes
 
-    def _train(self, row, overall):
-        folder, settings = self.folder(row), self.settings.training(row)
-        done = checkpoint.position(folder / "checkpoint.npz", settings)
-        if done >= settings.steps and (folder / "final.keras").exists():
-            return
-        callback = TrainingWork(overall, self._training_work(row) * settings.minibatch)
-        if train(settings, folder, [callback]) is None:
-            raise Interrupted(f"interrupted while training {row.name}")
-
     def _evaluate(self, row, overall):
-        folder, outcome = self.folder(row), Outcome(row)
-        (folder / "evaluation").mkdir(exist_ok=True)
-        if row.learned:
-            denoiser = load(folder / "final.keras")
-            identity = hashlib.sha256((folder / "final.keras").read_bytes()).hexdigest()
-            outcome.images_seen = self.settings.training(row).images
-            outcome.parameters = denoiser.count_params()
-            outcome.curve = read_curve(folder / "metrics.csv")
-            outcome.training_seconds = outcome.curve[-1]["seconds"]
-        else:
-            denoiser = ClassicalDenoiser(row.algorithm, self.spec, self.settings.channels)
-            identity = row.name
+        folder, method, outcome = self.folder(row), self._methods[row.name], Outcome(row)
+        denoiser, identity = method.open()
+        method.describe(outcome, denoiser)
         subject = {"denoiser": identity, "noise": str(self.spec), "seed": self.settings.seed}
         work = self._evaluation_work(row)
         for test_set in self.sets:
@@ -177,4 +150,6 @@ class Comparison:
                 on_image=lambda pixels, new: (overall.add if new else overall.skip)(pixels * work),
             )  # fmt: skip
             outcome.add(test_set.name, rows)
+        if hasattr(denoiser, "close"):
+            denoiser.close()
         return outcome

@@ -43,7 +43,7 @@ class Reproduction:
         values = {name: value for name, value in dataclasses.asdict(self).items() if name in shared}
         return TrainSettings.with_absolute_paths(
             **values,
-            algorithm=row.algorithm,
+            algorithm="ssdn" if row.algorithm == "original" else row.algorithm,
             noise_parameter=row.noise_parameter,
             checkpoint_every=self.validate_every,
         )

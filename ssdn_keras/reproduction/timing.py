@@ -11,8 +11,6 @@ import numpy as np
 from tqdm import tqdm
 
 from ssdn_keras.data.images import write_atomically
-from ssdn_keras.data.pipeline import training_crops
-from ssdn_keras.training.run import make_model
 
 FILE = "timing.json"
 WARM_UP, ROUNDS, STEPS = 3, 5, 4
@@ -38,53 +36,46 @@ def _tensorflow_devices():
     return f", {len(names)} × {names[0]}" if names else ", no GPU"
 
 
-def seconds_per_image(settings_by_row, source):
-    """Median seconds of a training step, per image, of every row.
+def seconds_per_image(methods, source, minibatch):
+    """Median seconds of a training step, per image, of every method that is trained.
 
-    The rows take turns (A B C, A B C, …), so that a machine that is busier at one time than at another, or a training
-    that was cut off, does not favour any of them.
+    They take turns (A B C, A B C, …), so that a machine that is busier at one time than at another, or a training that
+    was cut off, does not favour any of them.
 
     Args:
-        settings_by_row: dict of row name to `TrainSettings`.
+        methods: dict of row name to method, see `reproduction.methods`.
         source: training images.
+        minibatch: images per step.
 
     Returns:
         dict of row name to list of seconds per image, one per round.
     """
     steppers = {}
-    for name, settings in tqdm(settings_by_row.items(), desc="preparing to time", unit="row", leave=False):
-        model = make_model(settings, resumed=True)
-        crops = training_crops(
-            source, settings.noise, crop=settings.crop, minibatch=settings.minibatch, channels=settings.channels,
-            algorithm=settings.algorithm, count=settings.minibatch, length=settings.images,
-        )  # fmt: skip
-        x, y = next(iter(crops))
-        x, y = ({key: value.numpy() for key, value in part.items()} for part in (x, y))
+    for name, method in tqdm(methods.items(), desc="preparing to time", unit="row", leave=False):
+        steppers[name] = method.stepper(source)
         for _ in range(WARM_UP):
-            model.train_on_batch(x, y)
-        steppers[name] = (model, x, y, settings.minibatch)
+            steppers[name]()
     times = {name: [] for name in steppers}
     for _ in tqdm(range(ROUNDS), desc="timing in turns", unit="round", leave=False):
-        for name, (model, x, y, minibatch) in steppers.items():
+        for name, step in steppers.items():
             began = time.monotonic()
             for _ in range(STEPS):
-                loss = model.train_on_batch(x, y)
-            float(np.asarray(loss[0] if isinstance(loss, (list, tuple)) else loss))  # wait for an accelerator
+                step()
             times[name].append((time.monotonic() - began) / (STEPS * minibatch))
     return times
 
 
-def load_or_measure(out, settings_by_row, source):
+def load_or_measure(out, methods, source, minibatch):
     """Median seconds per image by row, from `out`/timing.json if it has all rows, else measured anew and kept there."""
     path = Path(out) / FILE
     if path.exists():
         try:
             record = json.loads(path.read_text())
-            if set(settings_by_row) <= set(record["seconds_per_image"]) and record["machine"] == machine():
+            if set(methods) <= set(record["seconds_per_image"]) and record["machine"] == machine():
                 return record
         except (ValueError, KeyError, TypeError):
             pass  # measured anew
-    times = seconds_per_image(settings_by_row, source)
+    times = seconds_per_image(methods, source, minibatch)
     record = {
         "machine": machine(),
         "seconds_per_image": {name: float(np.median(values)) for name, values in times.items()},

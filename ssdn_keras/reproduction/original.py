@@ -1,0 +1,127 @@
+"""Training the authors' program on the same crops, noise and learning rates as our networks."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ssdn_keras.data.images import write_atomically
+from ssdn_keras.data.pipeline import training_crops
+from ssdn_keras.data.sources import open_source
+from ssdn_keras.evaluation import metrics
+from ssdn_keras.interop.original_program import OriginalProgram, check_checkout
+from ssdn_keras.model.schedule import RampedLearningRate
+from ssdn_keras.reproduction.results import read_curve
+from ssdn_keras.training.callbacks import MetricsFile
+from ssdn_keras.training.validation import Validation
+
+
+class OriginalTraining:
+    """The authors' program as a row of the comparison; see `reproduction.methods` for the contract.
+
+    Args:
+        row: `Row`.
+        settings: `Reproduction`.
+        folder: of the row.
+        checkout: folder of the user's checkout.
+
+    Raises:
+        ValueError: there is no checkout, or the program cannot do what is asked for.
+    """
+
+    def __init__(self, row, settings, folder, checkout):
+        if checkout is None:
+            raise ValueError(f"the row {row.name} needs --original, the folder of a checkout of the authors' program")
+        check_checkout(checkout)
+        if settings.freeze_noise:
+            raise ValueError(f"the row {row.name} cannot be trained with --freeze_noise; leave it out of --rows")
+        self._folder, self._settings, self._training = Path(folder), settings, settings.training(row)
+        self._arguments = (checkout, settings.noise, row.noise_parameter, settings.channels, settings.seed)
+        self.steps = self._training.steps
+
+    def done(self):
+        """Steps of the last checkpoint."""
+        path = self._folder / "position.json"
+        try:
+            return int(json.loads(path.read_text())["step"]) if path.exists() else 0
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: damaged ({error}); remove the folder to train this row anew") from None
+
+    def _checkpoint(self, step):
+        return self._folder / f"variables-{step}"
+
+    def _open(self):
+        program = OriginalProgram(*self._arguments)
+        if self.done():
+            program.load(self._checkpoint(self.done()))
+        return program
+
+    def _save(self, program, step):
+        program.save(self._checkpoint(step))
+        text = json.dumps({"step": step}) + "\n"
+        write_atomically(self._folder / "position.json", lambda temporary: Path(temporary).write_text(text))
+        for path in self._folder.glob("variables-*"):
+            if path.name.split(".")[0] != self._checkpoint(step).name:
+                path.unlink()
+
+    def train(self, on_step):
+        """Train, or go on."""
+        settings, step = self._training, self.done()
+        if step >= self.steps:
+            return True
+        program = self._open()
+        try:
+            return self._train(program, settings, step, on_step)
+        except KeyboardInterrupt:
+            return False
+        finally:
+            program.close()
+
+    def _train(self, program, settings, step, on_step):
+        source = open_source(settings.train_clean, settings.channels, smallest=settings.crop)
+        crops = training_crops(
+            source, settings.noise, crop=settings.crop, minibatch=settings.minibatch, channels=settings.channels,
+            start=step * settings.minibatch, count=(self.steps - step) * settings.minibatch, seed=settings.seed,
+        )  # fmt: skip
+        rates = RampedLearningRate(settings.learning_rate, settings.images, settings.minibatch)
+        validation = Validation(settings.val_clean, program.noise, settings.channels, settings.val_images)
+        records = MetricsFile(self._folder / "metrics.csv", step * settings.minibatch)
+        bar = tqdm(total=self.steps, initial=step, unit="step", desc="training", mininterval=0.5, file=sys.stderr)
+        losses, decibels = [], []
+        for x, y in crops.as_numpy_iterator():
+            loss, denoised = program.train_on(x["noisy"], x["noise_level"], float(np.asarray(rates(step))))
+            losses.append(loss)
+            decibels += [metrics.float_psnr(clean, image) for clean, image in zip(y["clean"], denoised, strict=True)]
+            step += 1
+            bar.update()
+            on_step()
+            every, images = settings.validate_every, step * settings.minibatch
+            if step == self.steps or (every and images // every > (images - settings.minibatch) // every):
+                values, _ = validation.run(program)
+                row = {"images": min(images, settings.images), "loss": np.mean(losses), "psnr": np.mean(decibels)}
+                records.append({**row, "seconds": bar.format_dict["elapsed"], **values})
+                self._save(program, step)
+                losses, decibels = [], []
+        bar.close()
+        return True
+
+    def open(self):
+        """The program with its trained variables."""
+        path = Path(f"{self._checkpoint(self.done())}.index")
+        return self._open(), f"original {path.stat().st_mtime_ns}"
+
+    def describe(self, outcome, denoiser):
+        """Length, size and curve."""
+        outcome.images_seen, outcome.parameters = self._training.images, denoiser.parameters
+        outcome.curve = read_curve(self._folder / "metrics.csv")
+
+    def stepper(self, source):
+        """Steps on one minibatch."""
+        settings = self._training
+        crops = training_crops(source, settings.noise, crop=settings.crop, minibatch=settings.minibatch,
+                               channels=settings.channels, count=settings.minibatch)  # fmt: skip
+        x, _ = next(iter(crops.as_numpy_iterator()))
+        program = OriginalProgram(*self._arguments)
+        return lambda: program.train_on(x["noisy"], x["noise_level"], 1e-4)
