@@ -1,4 +1,4 @@
-"""The authors' program as a row of the comparison: here a stand-in with the same modules and calls, written for this."""
+"""The authors' program as a row of the comparison: here a stand-in with its modules and calls, written for this."""
 
 import csv
 import json
