@@ -47,6 +47,10 @@ COMMAND.integer("seed", 0, "Seed of weights, crops and noise.", lowest=0, highes
 COMMAND.choice(
     "precision", "float32", ("float32", "mixed_bfloat16"), "What the networks compute in, in training and evaluation."
 )
+COMMAND.number(
+    "ema", None, "Momentum of a moving average of the weights, such as 0.999, that is evaluated instead of them.",
+    lowest=0, highest=0.999999,
+)  # fmt: skip
 COMMAND.integer(
     "validate_every", 4000, "A point of the curves, and a checkpoint, every so many images; 0 for the end only.",
     lowest=0,
@@ -91,7 +95,7 @@ def read_settings(flags):
     if len(set(set_names)) < len(set_names):
         raise UsageError(f"--evaluate={flags.evaluate}: two sets have the same name; write NAME:DIR")
     shared = ("train_clean", "noise", "images", "crop", "minibatch", "channels", "learning_rate", "freeze_noise",
-              "seed", "precision", "repeats", "limit", "val_images", "validate_every")  # fmt: skip
+              "seed", "precision", "ema", "repeats", "limit", "val_images", "validate_every")  # fmt: skip
     settings = Reproduction(
         **{name: flags[name].value for name in shared},
         evaluate=tuple((test_set.name, str(test_set.folder)) for test_set in test_sets),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from ssdn_keras import Denoiser
 from ssdn_keras.data import training_crops
@@ -119,6 +120,18 @@ def test_crops_and_noise_are_those_of_the_other_algorithms(photographs):
             if "mask" in other_y:
                 changed = np.any(other_x["noisy"] != noisy, axis=-1, keepdims=True)
                 np.testing.assert_array_equal(changed, other_y["mask"] == 1)
+
+
+@pytest.mark.parametrize("algorithm", ["n2v", "n2v2", "ssdn_mean", "n2c"])
+def test_frozen_noise_stays_and_masks_change(photographs, algorithm):
+    image = np.asarray(Image.open(photographs / "a.png"))[:32, :32]
+    crops = training_crops([image], "gauss25", algorithm=algorithm, crop=32, minibatch=1, count=3, freeze_noise=True)
+    batches = list(crops)
+    noisy = [y.get("unmasked", x["noisy"]) for x, y in batches]
+    for other in noisy[1:]:
+        np.testing.assert_array_equal(noisy[0], other)
+    if "mask" in batches[0][1]:
+        assert (batches[0][1]["mask"].numpy() != batches[1][1]["mask"].numpy()).any()
 
 
 def test_noisy_images_alone_are_enough(photographs):

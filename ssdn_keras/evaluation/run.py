@@ -63,7 +63,7 @@ def evaluate_set(
     repeats = repeats or test_set.repeats
     paths = test_set.paths()[:limit]
     rows, used = [], 0
-    with tqdm(total=len(paths) * repeats, desc=test_set.name, unit="image", file=sys.stderr) as bar:
+    with tqdm(total=len(paths) * repeats, desc=test_set.name, unit="image", file=sys.stderr, leave=None) as bar:
         for index, path in enumerate(paths):
             name = str(path.relative_to(test_set.folder))
             try:

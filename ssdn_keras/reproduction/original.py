@@ -35,8 +35,9 @@ class OriginalTraining:
         if checkout is None:
             raise ValueError(f"the row {row.name} needs --original, the folder of a checkout of the authors' program")
         check_checkout(checkout)
-        if settings.freeze_noise:
-            raise ValueError(f"the row {row.name} cannot be trained with --freeze_noise; leave it out of --rows")
+        for name in ("freeze_noise", "ema"):
+            if getattr(settings, name):
+                raise ValueError(f"the row {row.name} cannot be trained with --{name}; leave it out of --rows")
         self._folder, self._settings, self._training = Path(folder), settings, settings.training(row)
         self._arguments = (checkout, settings.noise, row.noise_parameter, settings.channels, settings.seed)
         self.steps = self._training.steps
@@ -88,7 +89,9 @@ class OriginalTraining:
         rates = RampedLearningRate(settings.learning_rate, settings.images, settings.minibatch)
         validation = Validation(settings.val_clean, program.noise, settings.channels, settings.val_images)
         records = MetricsFile(self._folder / "metrics.csv", step * settings.minibatch)
-        bar = tqdm(total=self.steps, initial=step, unit="step", desc="training", mininterval=0.5, file=sys.stderr)
+        bar = tqdm(
+            total=self.steps, initial=step, unit="step", desc="training", mininterval=0.5, file=sys.stderr, leave=None
+        )
         losses, decibels = [], []
         for x, y in crops.as_numpy_iterator():
             loss, denoised = program.train_on(x["noisy"], x["noise_level"], float(np.asarray(rates(step))))

@@ -21,7 +21,8 @@ def describe(comparison, outcomes):
     notes = [
         f"{settings.noise}. Every learned method: {settings.images:,} crops of {settings.crop}×{settings.crop} in "
         f"minibatches of {settings.minibatch}, the same crops in the same order, {noise}. Rate "
-        f"{settings.learning_rate:g} with the published ramps, {settings.precision}, seed {settings.seed}.",
+        f"{settings.learning_rate:g} with the published ramps, {settings.precision}, seed {settings.seed}"
+        + ("." if settings.ema is None else f", moving average of the weights with momentum {settings.ema:g}."),
         f"{len(comparison.source)} training images. Evaluated on {sets}: PSNR and SSIM of 8-bit images, means over "
         "images and repeats; the same noise for all methods.",
         "Report: Southampton, 2020, 200,000 images. Paper: Laine et al., 2019, 2,000,000 images. A dash: not published "

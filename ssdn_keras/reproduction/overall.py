@@ -18,7 +18,7 @@ class Overall:
         self._bar = tqdm(
             total=total, initial=min(done, total), desc="reproduce", dynamic_ncols=interactive, smoothing=0.02,
             mininterval=0.5 if interactive else 60.0, leave=True,
-            bar_format="{desc}: {percentage:3.0f}%|{bar:20}| {elapsed} elapsed, {remaining} left",
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed} elapsed, {remaining} left",
         )  # fmt: skip
 
     def start(self, what):

@@ -31,6 +31,7 @@ class Reproduction:
     freeze_noise: bool = False
     seed: int = 0
     precision: str = "float32"
+    ema: float | None = None
     repeats: int | None = None
     limit: int | None = None
     val_clean: str | None = None

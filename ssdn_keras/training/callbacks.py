@@ -45,7 +45,7 @@ class Progress(keras.callbacks.Callback):
         done = min(self._first * self._minibatch, self._images)
         interactive = sys.stderr.isatty()
         self.bar = tqdm(total=self._images, initial=done, unit="image", desc="training", dynamic_ncols=interactive,
-                        mininterval=0.2 if interactive else 15.0, smoothing=0.05)  # fmt: skip
+                        mininterval=0.2 if interactive else 15.0, smoothing=0.05, leave=None)  # fmt: skip
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
