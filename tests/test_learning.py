@@ -3,12 +3,11 @@
 import dataclasses
 
 import keras
-import numpy as np
 import pytest
 from skimage import data as photographs
 
 from ssdn_keras.data import training_crops
-from ssdn_keras.evaluation import metrics, protocol
+from ssdn_keras.evaluation import protocol
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.training.precision import fast_precision
 from ssdn_keras.training.run import make_model
@@ -17,8 +16,10 @@ from ssdn_keras.training.settings import TrainSettings
 SETTINGS = TrainSettings(
     crop=32, minibatch=4, images=1200, learning_rate=1.5e-3, ramp_down=0.5, precision=fast_precision()
 )
-# Decibels above the noisy image, of gauss25. What was seen is at least 1 dB more.
-MARGINS = {"ssdn": 5.0, "ssdn_mean": 2.0, "n2c": 5.0, "n2n": 5.0, "n2v": 3.0, "n2v2": 3.0}
+# Decibels above the noisy image, of gauss25. What was seen is between 1 and 3 dB more.
+MARGINS = {"ssdn": 5.0, "ssdn_mean": 4.0, "n2c": 5.0, "n2n": 5.0, "n2v": 4.0, "n2v2": 4.0}
+# A squared error over the whole crop, without the likelihood's weights, needs larger steps to get anywhere in a minute.
+CHANGES = {"ssdn_mean": {"learning_rate": 3e-3, "minibatch": 2, "images": 1600}}
 
 
 def gain(settings):
@@ -40,20 +41,17 @@ def gain(settings):
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", MARGINS)
 def test_each_algorithm_beats_its_noisy_input(algorithm):
-    before, after = gain(dataclasses.replace(SETTINGS, algorithm=algorithm))
+    before, after = gain(dataclasses.replace(SETTINGS, algorithm=algorithm, **CHANGES.get(algorithm, {})))
     assert after > before + MARGINS[algorithm], (before, after)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["ssdn", "n2n", "n2v"])
-def test_one_noise_draw_per_image_is_enough(algorithm):
-    before, after = gain(dataclasses.replace(SETTINGS, algorithm=algorithm, freeze_noise=True))
-    assert after > before + MARGINS[algorithm] - 1, (before, after)
+def test_one_noise_draw_per_image_is_enough():
+    before, after = gain(dataclasses.replace(SETTINGS, algorithm="n2v", freeze_noise=True))
+    assert after > before + MARGINS["n2v"] - 1, (before, after)
 
 
 @pytest.mark.slow
 def test_the_annealed_loss_learns_from_impulses():
-    settings = dataclasses.replace(SETTINGS, algorithm="n2n", noise="impulse50", images=2000)
-    before, after = gain(settings)
-    assert after > before + 5.0, (before, after)
-    assert np.isfinite(metrics.psnr(np.zeros((4, 4, 3), np.uint8), np.ones((4, 4, 3), np.uint8)))
+    before, after = gain(dataclasses.replace(SETTINGS, algorithm="n2n", noise="impulse50", images=2000))
+    assert after > before + 7.0, (before, after)

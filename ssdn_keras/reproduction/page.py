@@ -1,6 +1,7 @@
 """index.html: one file without network with the table, the curves, and every image under every method."""
 
 import base64
+import functools
 import io
 import json
 from pathlib import Path
@@ -33,22 +34,23 @@ def _pictures(clean, noisy, restored):
 
 
 def choose_encoding(first_of_sets, pixels, megabytes):
-    """The best of `_ENCODINGS` with which the page stays below its size.
+    """Index of the best of `_ENCODINGS` with which the page stays below its size, judged by one image of each set.
 
     Args:
         first_of_sets: dict of set name to the pictures of one image.
         pixels: dict of set name to the pixels of all its images.
         megabytes: the size.
     """
-    for encoding in _ENCODINGS:
-        kind, options, _ = encoding
-        total = 0.0
-        for name, pictures in first_of_sets.items():
-            size = sum(len(encode(picture, kind, options)) for picture in pictures)
-            total += size * pixels[name] / (pictures[0].shape[0] * pictures[0].shape[1])
-        if total <= megabytes * _MEGABYTE:
-            break
-    return encoding
+
+    def size(encoding):
+        return sum(
+            sum(len(encode(picture, *encoding[:2])) for picture in pictures)
+            * pixels[name] / (pictures[0].shape[0] * pictures[0].shape[1])
+            for name, pictures in first_of_sets.items()
+        )  # fmt: skip
+
+    last = len(_ENCODINGS) - 1
+    return next((i for i in range(last) if size(_ENCODINGS[i]) <= megabytes * _MEGABYTE), last)
 
 
 def _entry(set_name, name, clean, noisy, restored, outcomes, encoding):
@@ -90,7 +92,7 @@ def write(comparison, outcomes, header, lines, notes, drawings):
     for set_name, _, clean, noisy, restored in evaluated_images(comparison, outcomes):
         first.setdefault(set_name, _pictures(clean, noisy, restored))
         pixels[set_name] = pixels.get(set_name, 0) + clean.shape[0] * clean.shape[1]
-    kind, options, words = choose_encoding(first, pixels, comparison.page_megabytes)
+    chosen = choose_encoding(first, pixels, comparison.page_megabytes)
     names = {"clean": "Clean", "noisy": "Noisy", **{o.row.name: o.row.title for o in outcomes}}
     best = [_best_line(lines, column) if " dB" in title and not title.startswith(("report", "paper")) else None
             for column, title in enumerate(header)]  # fmt: skip
@@ -99,12 +101,13 @@ def write(comparison, outcomes, header, lines, notes, drawings):
         loader=jinja2.PackageLoader("ssdn_keras.reproduction"), autoescape=True, undefined=jinja2.StrictUndefined
     ).get_template("page.html")
 
-    def entries():
+    def entries(kind, options):
         images = evaluated_images(comparison, outcomes)
         for image in tqdm(images, desc="index.html", unit="image", delay=2, leave=False):
             yield _script(_entry(*image, outcomes, (kind, options)))
 
-    def save(temporary):
+    def save(encoding, temporary):
+        kind, options, words = encoding
         with open(temporary, "w", encoding="utf-8") as file:
             file.writelines(
                 template.generate(
@@ -112,11 +115,16 @@ def write(comparison, outcomes, header, lines, notes, drawings):
                     header=header, lines=lines, notes=notes, best=best,
                     curves=[(name, text) for name, text in drawings.items() if name.startswith("curves")],
                     crops=None if crops is None else base64.b64encode(Path(crops).read_bytes()).decode(),
-                    names=_script(names), std_white=f"{255 / STD_GAIN:.0f}", encoding=words, entries=entries(),
+                    names=_script(names), std_white=f"{255 / STD_GAIN:.0f}", encoding=words,
+                    entries=entries(kind, options),
                 )
             )  # fmt: skip
 
-    write_atomically(comparison.out / "index.html", save)
+    path = comparison.out / "index.html"
+    for encoding in _ENCODINGS[chosen:]:
+        write_atomically(path, functools.partial(save, encoding))
+        if path.stat().st_size <= comparison.page_megabytes * _MEGABYTE:
+            break
 
 
 def _best_line(lines, column):

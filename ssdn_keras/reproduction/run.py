@@ -15,6 +15,7 @@ from ssdn_keras.reproduction.methods import make_method
 from ssdn_keras.reproduction.overall import Overall
 from ssdn_keras.reproduction.results import Outcome
 from ssdn_keras.reproduction.rows import ROWS
+from ssdn_keras.training.validation import Validation
 
 # A pixel that is denoised costs about a third of one that is trained on.
 _FORWARD = 1 / 3
@@ -48,6 +49,8 @@ class Comparison:
         self.sets = [self._test_set(name, folder) for name, folder in settings.evaluate]
         self._methods = {row.name: make_method(row, settings, self.folder(row), checkout) for row in self.rows}
         self._pixels = {test_set.name: self._count_pixels(test_set) for test_set in self.sets}
+        if any(row.learned for row in self.rows):  # refuses a folder that has nothing to validate with
+            Validation(settings.val_clean, self.spec, settings.channels, settings.val_images)
         self.source = open_source(settings.train_clean, settings.channels, smallest=settings.crop)
 
         if picture is not None and picture not in self._image_names():
