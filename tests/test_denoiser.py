@@ -260,3 +260,13 @@ def test_a_model_file_cannot_read_other_files(tmp_path, model):
     rewrite(good, bad, lambda name, data: weights.read_bytes() if name.endswith(".h5") else data)
     with pytest.raises(ValueError, match="refers to other files"):
         ssdn_keras.load(bad)
+
+
+def test_a_file_can_be_computed_in_another_precision(tmp_path):
+    model = ssdn_keras.Denoiser(noise="gauss25", channels=1)
+    model.save(tmp_path / "x.keras")
+    half = ssdn_keras.load(tmp_path / "x.keras", "mixed_bfloat16")
+    noisy = np.random.RandomState(0).rand(1, 32, 32, 1).astype("float32")
+    expected, actual = (np.array(m({"noisy": noisy})["denoised"]) for m in (model, half))
+    assert half.network.compute_dtype == "bfloat16"
+    assert 0 < np.abs(actual - expected).max() < 0.02

@@ -40,7 +40,8 @@ def stop_at(monkeypatch, step):
 
 
 @pytest.mark.parametrize("changes", [
-    {}, {"noise_parameter": "per_image", "ema": 0.9}, {"algorithm": "n2n"}, {"freeze_noise": True},
+    {}, {"noise_parameter": "per_image", "ema": 0.9}, {"algorithm": "n2n", "noise": "impulse0_100"},
+    {"algorithm": "n2v", "freeze_noise": True},
 ])  # fmt: skip
 def test_a_training_that_was_stopped_gives_the_same_weights(settings, tmp_path, monkeypatch, changes):
     settings = dataclasses.replace(settings, **changes)
@@ -155,3 +156,9 @@ def test_the_network_learns_to_denoise(photographs, tmp_path):
         last = list(csv.DictReader(file))[-1]
     assert float(last["val_psnr"]) > float(last["val_psnr_noisy"]) + 1
     assert float(last["val_psnr"]) > float(last["val_psnr_mean"])
+
+
+def test_a_setting_that_an_older_version_lacked_counts_as_its_default(settings):
+    older = {name: value for name, value in settings.as_dict().items() if not name.startswith("n2v")}
+    assert settings.differences(older) == {}
+    assert dataclasses.replace(settings, n2v_box=5).differences(older) == {"n2v_box": (8, 5)}
