@@ -25,7 +25,7 @@ def model_file(tmp_path_factory):
 TRAIN_SHORT = ("--images=4", "--crop=32", "--minibatch=2")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "denoise", "prepare", "demo", "benchmark", "reproduce"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "denoise", "prepare", "demo", "benchmark", "reproduce", "convert"])
 def test_help_explains_every_flag_in_a_group(capfd, command):
     code, out, _ = run(capfd, command, "--help")
     flags = importlib.import_module(f"ssdn_keras.{command}").COMMAND

@@ -1,0 +1,132 @@
+"""python -m ssdn_keras.convert: networks of the authors' program to ours, and weights by their names."""
+
+import sys
+from pathlib import Path
+
+from ssdn_keras.cli import Command, UsageError, checked
+
+_KINDS = ((".pickle", ".keras"), (".pickle", ".npz"), (".keras", ".npz"), (".npz", ".keras"))
+
+COMMAND = Command(
+    "python -m ssdn_keras.convert",
+    "Reads a network of the authors' program (.pickle) without running anything of it, and writes a model (.keras), or "
+    "its variables by their original names (.npz). A model (.keras) becomes such an .npz file, too.",
+    "FROM TO",
+)
+COMMAND.group("Conversion")
+COMMAND.string(
+    "noise",
+    None,
+    "Noise and level that the network was trained on, such as gauss25 or poisson5_50. By default what the file's name "
+    "says (network-final-gauss25-….pickle); the file itself names only the kind.",
+)
+COMMAND.string(
+    "experiment",
+    None,
+    "With FROM.npz: the experiment that the variables belong to, such as gauss25-blindspot-sigma_known or "
+    "poisson30-n2c-mono.",
+)
+COMMAND.switch("overwrite", False, "Replace a result that exists.")
+
+
+def read_original(path, noise=None):
+    """(network, noise with its level if that is known) of an authors' file; the noise is checked.
+
+    Raises:
+        UsageError: --noise contradicts the file.
+    """
+    from ssdn_keras.interop.conversion import configuration
+    from ssdn_keras.interop.experiments import experiment_of_file
+    from ssdn_keras.interop.original_file import NetworkFileError, read_network
+    from ssdn_keras.noise import parse_noise
+
+    network = read_network(path)
+    try:
+        found = configuration(network)
+    except NetworkFileError as error:
+        raise NetworkFileError(f"{path}: {error}") from None
+    experiment = experiment_of_file(path)
+    if noise is None and experiment is not None and parse_noise(experiment.noise).model.name == found.noise:
+        noise = experiment.noise
+    spec = checked(parse_noise, noise or found.noise)
+    if spec.model.name != found.noise:
+        raise UsageError(f"--noise={noise}: {path} was trained on {found.noise} noise")
+    return network, spec
+
+
+def _convert_pickle(source, target, flags):
+    from ssdn_keras.data.images import write_atomically
+    from ssdn_keras.interop import conversion
+    from ssdn_keras.interop.original_file import NetworkFileError
+    from ssdn_keras.interop.variables_file import write_variables
+
+    network, spec = read_original(source, flags.noise)
+    older = conversion.older_layout(network)
+    if older:
+        print(f"{source}: an older layout ({older}); its variables are those of the published one", file=sys.stderr)
+    try:
+        model = conversion.to_denoiser(network, str(spec))
+    except NetworkFileError as error:
+        raise NetworkFileError(f"{source}: {error}") from None
+    if target.suffix.lower() == ".npz":
+        write_variables(target, network.variables)
+    else:
+        write_atomically(target, model.save)
+    return _describe(model)
+
+
+def _convert_model(source, target, flags):
+    from ssdn_keras.interop import original
+    from ssdn_keras.interop.variables_file import write_variables
+    from ssdn_keras.model.files import load
+
+    model = load(source)
+    write_variables(target, original.variables(model))
+    return _describe(model)
+
+
+def _convert_variables(source, target, flags):
+    from ssdn_keras.data.images import write_atomically
+    from ssdn_keras.interop import conversion, original
+    from ssdn_keras.interop.experiments import parse_experiment
+    from ssdn_keras.interop.variables_file import read_variables
+
+    model = conversion.denoiser_of(checked(parse_experiment, flags.experiment))
+    try:
+        original.load_variables(model, read_variables(source))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+    write_atomically(target, model.save)
+    return _describe(model)
+
+
+def _describe(model):
+    level = str(model.noise) if model.noise.levels else f"{model.noise} noise of unknown level (--noise names it)"
+    channels = f"{model.channels} channel{'s' * (model.channels > 1)}"
+    return f"{model.algorithm.name}, {level}, noise parameter {model.noise_parameter}, {channels}"
+
+
+def main(flags, arguments):
+    """Convert by the flags."""
+    if len(arguments) != 2:
+        raise UsageError("give two files: FROM (.pickle or .keras) and TO (.keras or .npz)")
+    source, target = map(Path, arguments)
+    kinds = (source.suffix.lower(), target.suffix.lower())
+    if kinds not in _KINDS:
+        raise UsageError(
+            f"cannot convert {source.name} to {target.name}: .pickle becomes .keras or .npz, .keras becomes .npz, and "
+            ".npz becomes .keras"
+        )
+    if target.exists() and not flags.overwrite:
+        raise UsageError(f"{target} exists: give --overwrite to replace it")
+    if kinds[0] != ".pickle" and flags.noise:
+        raise UsageError("--noise goes with a .pickle file")
+    if (kinds[0] == ".npz") != bool(flags.experiment):
+        raise UsageError("--experiment goes with an .npz file, which does not say what network it belongs to")
+    action = {".pickle": _convert_pickle, ".keras": _convert_model, ".npz": _convert_variables}[kinds[0]]
+    print(f"wrote {target}: {action(source, target, flags)}")
+    return 0
+
+
+if __name__ == "__main__":
+    COMMAND.run(main)
