@@ -54,7 +54,7 @@ def main(flags, arguments):
         raise UsageError("give --model or --algorithm, --output and the files or folders to denoise")
     if flags.model and flags["noise"].present:
         raise UsageError("--noise goes with --algorithm: a model knows its kind of noise")
-    from ssdn_keras.data.files import ImageError, collect, denoise_file
+    from ssdn_keras.data.files import collect, denoise_file
 
     pairs = collect(arguments, flags.output)
     existing = [target for _, target in pairs if target.exists()]
@@ -71,7 +71,7 @@ def main(flags, arguments):
     for source, target in tqdm(pairs, desc="denoising", unit="image"):
         try:
             denoise_file(source, target, lambda array: denoiser.denoise(array, flags.noise_level), denoiser.channels)
-        except (ImageError, OSError) as error:
+        except (ValueError, OSError) as error:
             failed += 1
             tqdm.write(f"failed {source}: {describe(error)}", file=sys.stderr)
     print(f"denoised {len(pairs) - failed} of {len(pairs)} images into {flags.output}")

@@ -97,6 +97,9 @@ def read_settings(flags):
     spec = checked(parse_noise, flags.noise)
     if flags.n2v_neighbourhood % 2 == 0:
         raise UsageError(f"--n2v_neighbourhood={flags.n2v_neighbourhood}: must be odd")
+    for name in ("n2v_box", "n2v_neighbourhood"):
+        if flags.algorithm.startswith("n2v") and flags[name].value > flags.crop:
+            raise UsageError(f"--{name}={flags[name].value}: must fit into a crop of {flags.crop}")
     if flags.n2v_percentage == 0:
         raise UsageError("--n2v_percentage=0: at least some pixels must be masked")
     if flags.channels == 2:

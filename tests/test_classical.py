@@ -57,6 +57,20 @@ def test_arrays_come_back_as_they_went_in(name):
     np.testing.assert_array_equal(denoiser.denoise(noisy, noise_level=0), noisy.astype("float32"))
 
 
+def test_a_channel_without_detail_is_left_out_of_the_estimate(capfd, tmp_path):
+    clean = np.zeros((64, 64, 3), np.uint8)
+    clean[..., 1] = smooth_image(0, 64, 64, 1)
+    noisy = clean.copy()
+    noisy[..., 1] = metrics.to_uint8(noisy_version(clean[..., 1:2], 20))[..., 0]
+    assert classical.estimate_sigma(noisy / 255) * 255 == pytest.approx(20, rel=0.15)
+    with pytest.raises(ValueError, match="give noise_level"):
+        ssdn_keras.ClassicalDenoiser("nlm").denoise(np.full((16, 16, 3), 7, np.uint8))
+    Image.fromarray(noisy).save(tmp_path / "a.png")
+    Image.fromarray(np.full((16, 16, 3), 7, np.uint8)).save(tmp_path / "flat.png")
+    code, out, err = run(capfd, "denoise", "--algorithm=nlm", f"--output={tmp_path / 'out'}", tmp_path)
+    assert code == 1 and "1 of 2" in out and "flat.png: no noise can be found" in err
+
+
 def test_poisson_noise_is_stabilised_to_unit_deviation_and_back_without_bias():
     random = np.random.RandomState(0)
     for brightness, photons in ((0.3, 30), (0.9, 60), (0.5, 12)):

@@ -25,7 +25,10 @@ def model_file(tmp_path_factory):
 TRAIN_SHORT = ("--images=4", "--crop=32", "--minibatch=2")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "denoise", "prepare", "demo", "benchmark", "reproduce", "convert"])
+COMMANDS = ["train", "evaluate", "denoise", "prepare", "demo", "benchmark", "reproduce", "convert"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains_every_flag_in_a_group(capfd, command):
     code, out, _ = run(capfd, command, "--help")
     flags = importlib.import_module(f"ssdn_keras.{command}").COMMAND
@@ -64,6 +67,7 @@ def test_help_explains_every_flag_in_a_group(capfd, command):
     (["--train_clean=x", "--run_dir=r", "--n2v_percentage=0"], "n2v_percentage"),
     (["--train_clean=x", "--run_dir=r", "--n2v_percentage=60"], "n2v_percentage"),
     (["--n2v_box=1"], "n2v_box"),
+    (["--train_clean=x", "--run_dir=r", "--algorithm=n2v", "--crop=32", "--n2v_neighbourhood=33"], "fit into a crop"),
 ])  # fmt: skip
 def test_usage_errors_of_train(capfd, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)

@@ -140,7 +140,15 @@ def test_noisy_images_alone_are_enough(photographs):
 
 
 @pytest.mark.parametrize(
-    "options", [{"n2v_box": 1}, {"n2v_percentage": 0.0}, {"n2v_percentage": 51}, {"n2v_neighbourhood": 4}, {"crop": 1}]
+    "options",
+    [
+        {"n2v_box": 1},
+        {"n2v_percentage": 0.0},
+        {"n2v_percentage": 51},
+        {"n2v_neighbourhood": 4},
+        {"n2v_box": 40},
+        {"n2v_neighbourhood": 33},
+    ],
 )
 def test_impossible_masks_are_refused_by_name(photographs, options):
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -185,8 +185,9 @@ def test_published_figures_stand_beside_those_of_their_noise_only():
     assert found["CBM3D"]["paper kodak dB"] == "31.81" and found["CBM3D"]["report kodak dB"] == "–"
     assert found["N2V"]["× N2V"] == "1.0" and found["N2C"]["× N2V"] == "4.0"
     assert found["N2V"]["kodak dB"] == "30.12"
-    header, _ = table.cells(outcomes, ["kodak"], "gauss15")
-    assert not [name for name in header if name.startswith(("report", "paper"))]
+    for other in (("gauss15", 3), ("gauss25", 1)):
+        header, _ = table.cells(outcomes, ["kodak"], *other)
+        assert not [name for name in header if name.startswith(("report", "paper"))]
 
 
 def test_the_largest_fall_of_a_curve():
@@ -223,6 +224,32 @@ def test_pictures_in_the_page_are_exact_if_lossless():
         data = page.encode(picture, *page._ENCODINGS[0][:2]).split(",")[1]
         back = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB" if channels == 3 else "L"))
         np.testing.assert_array_equal(back.reshape(picture.shape), picture)
+
+
+def test_data_in_the_page_are_what_they_were():
+    value = {
+        "picture": "data:;base64,AAANaNInfinityNaN",
+        "name": "</script><b>",
+        "ssim": float("nan"),
+        "psnr": [float("inf")],
+    }
+    text = page.script_text(value)
+    assert "<" not in text
+    assert json.loads(text) == {**value, "ssim": None, "psnr": [None]}
+
+
+def test_other_images_under_the_same_names_are_evaluated_anew(tmp_path, photographs):
+    from ssdn_keras.evaluation.protocol import TestSet
+    from ssdn_keras.reproduction.run import digest
+
+    before = digest(TestSet("a", photographs, 1))
+    assert digest(TestSet("b", photographs, 3)) == before
+    content = (photographs / "a.png").read_bytes()
+    (photographs / "a.png").write_bytes((photographs / "b.png").read_bytes())
+    assert digest(TestSet("a", photographs, 1)) != before
+    (photographs / "a.png").write_bytes(content)
+    (photographs / "0.png").write_bytes(content)
+    assert digest(TestSet("a", photographs, 1)) != before
 
 
 def test_the_crop_with_detail_is_found():

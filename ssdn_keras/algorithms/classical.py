@@ -106,7 +106,17 @@ def unstabilise(values, photons):
 
 
 def estimate_sigma(noisy):
-    """Standard deviation of Gaussian noise of an image H×W×C, from its finest wavelet coefficients."""
+    """Standard deviation of Gaussian noise of an image H×W×C, from its finest wavelet coefficients.
+
+    A channel without any detail has none and is left out.
+
+    Raises:
+        ValueError: no channel has any.
+    """
     from skimage import restoration
 
-    return float(restoration.estimate_sigma(noisy, channel_axis=-1, average_sigmas=True))
+    estimates = np.array(restoration.estimate_sigma(noisy, channel_axis=-1))
+    estimates = estimates[np.isfinite(estimates) & (estimates > 0)]
+    if not estimates.size:
+        raise ValueError("no noise can be found in this image to estimate its level from: give noise_level")
+    return float(estimates.mean())

@@ -158,8 +158,9 @@ def training_crops(
     masking = None
     if method.replacement is not None:
         masking = Masking(method.replacement, n2v_box, n2v_percentage, n2v_neighbourhood)
-        if crop < 2:
-            raise ValueError(f"{algorithm} needs crops of at least 2 pixels. Received: crop={crop}")
+        for name, side in (("n2v_box", n2v_box), ("n2v_neighbourhood", n2v_neighbourhood)):
+            if side > crop:
+                raise ValueError(f"{name} must fit into a crop. Received: {name}={side}, crop={crop}")
     anneals = "progress" in method.needs(spec.model)
     if anneals and length is None:
         if count is None:

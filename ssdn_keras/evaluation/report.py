@@ -50,17 +50,18 @@ def write_csv(path, rows):
     write_atomically(path, lambda temporary: Path(temporary).write_text(text.getvalue()))
 
 
+def plain(value):
+    """A value as JSON can hold it: numbers that are infinite or undefined become None."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
 def write_json(path, record):
     """The whole evaluation; figures that do not exist (infinite, undefined) are null."""
-
-    def plain(value):
-        if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [plain(item) for item in value]
-        if isinstance(value, float) and not np.isfinite(value):
-            return None
-        return value
-
     text = json.dumps(plain(record), indent=2) + "\n"
     write_atomically(path, lambda temporary: Path(temporary).write_text(text))

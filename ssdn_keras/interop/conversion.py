@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssdn_keras.interop import original
-from ssdn_keras.interop.original_file import NetworkFileError, expected_inputs
+from ssdn_keras.interop.original_file import NetworkFileError, expected_inputs, shown
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.noise.levels import NOISE_MODELS
 
@@ -29,14 +29,14 @@ def configuration(network):
     """
     expected = expected_inputs(network.pipeline)
     if expected is None:
-        raise NetworkFileError(f"its pipeline is {network.pipeline!r:.60}, not one of the published program")
+        raise NetworkFileError(f"its pipeline is {shown(network.pipeline)}, not one of the published program")
     arguments = network.arguments
     noise = arguments.get("noise_style")
-    if noise not in NOISE_MODELS:
-        raise NetworkFileError(f"its noise is {noise!r:.60}, not gauss, poisson or impulse")
+    if not isinstance(noise, str) or noise not in NOISE_MODELS:
+        raise NetworkFileError(f"its noise is {shown(noise)}, not gauss, poisson or impulse")
     shape = arguments.get("input_shape")
-    if not (isinstance(shape, (list, tuple)) and len(shape) == 4 and shape[1] in (1, 3)):
-        raise NetworkFileError(f"its input shape is {shape!r:.60}, not [None, 1 or 3, None, None]")
+    if not (isinstance(shape, (list, tuple)) and len(shape) == 4 and type(shape[1]) is int and shape[1] in (1, 3)):
+        raise NetworkFileError("its input shape is not [None, 1 or 3, None, None]")
     if network.pipeline == "simple_pipeline":
         noisy_targets = bool(arguments.get("noisy_targets", False))
         if arguments.get("blindspot", False):
@@ -47,8 +47,8 @@ def configuration(network):
             algorithm = "n2n" if noisy_targets else "n2c"
         return Configuration(noise, algorithm, "known", False, int(shape[1]))
     parameter = arguments.get("noise_params")
-    if parameter not in ("known", "global", "per_image"):
-        raise NetworkFileError(f"its noise_params is {parameter!r:.60}, not known, global or per_image")
+    if not isinstance(parameter, str) or parameter not in ("known", "global", "per_image"):
+        raise NetworkFileError(f"its noise_params is {shown(parameter)}, not known, global or per_image")
     diagonal = bool(arguments.get("diagonal_covariance", False))
     return Configuration(noise, "ssdn", parameter, diagonal, int(shape[1]))
 

@@ -33,7 +33,8 @@ def load_variables(model, arrays):
     if missing or unknown:
         raise ValueError(
             f"the variables do not belong to this model: {len(missing)} missing {missing[:3]}, "
-            f"{len(unknown)} unknown {unknown[:3]}; check noise_parameter, algorithm and channels"
+            f"{len(unknown)} unknown {[name[:40] for name in unknown[:3]]}; check noise_parameter, algorithm and "
+            "channels"
         )
     values = {}
     for name, variable in variables.items():

@@ -16,6 +16,7 @@ LARGEST_FILE = 256 * 2**20
 LARGEST_INTEGER_BYTES = 8
 MOST_INSTRUCTIONS = 1_000_000
 MOST_DIMENSIONS = 8
+LARGEST_RESULT = 2 * LARGEST_FILE
 _KINDS = {"f2", "f4", "f8"}
 _ARRAY_MAKERS = {"numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct"}
 _BUFFER_READERS = {"numpy.core.numeric _frombuffer", "numpy._core.numeric _frombuffer"}  # of pickle protocol 5
@@ -89,7 +90,7 @@ class _Machine:
     """Follows a pickle's instructions with a stack and a memory of plain values."""
 
     def __init__(self):
-        self.stack, self.memory = [], {}
+        self.stack, self.memory, self.made = [], {}, 0
 
     def run(self, instructions):
         """The value that the pickle describes."""
@@ -145,7 +146,7 @@ class _Machine:
 
     def name(self, text):
         if text not in _KNOWN:
-            _refuse(f"it names {text.replace(' ', '.')!r}")
+            _refuse(f"it names {text.replace(' ', '.')[:80]!r}")
         self.push(_Name(text))
 
     def stack_name(self):
@@ -169,6 +170,12 @@ class _Machine:
             _refuse("making an object other than a network")
         self.push(_Record() if name.text == _NETWORK else {})
 
+    def count(self, data):
+        """Bytes may be copied again and again by a file that names them once: all of them are counted."""
+        self.made += len(data) if isinstance(data, (bytes, str)) else 0
+        if self.made > LARGEST_RESULT:
+            _refuse("more values than any network has")
+
     def call(self):
         arguments, name = self.pop(), self.pop()
         if not isinstance(name, _Name) or not isinstance(arguments, tuple):
@@ -177,14 +184,16 @@ class _Machine:
             self.push(_Array())
         elif name.text in _BUFFER_READERS and len(arguments) == 4:
             data, kind, shape, order = arguments
+            self.count(data)
             self.push(_Array(_array((1, shape, kind, order == "F", data))))
-        elif name.text == "numpy dtype" and arguments and arguments[0] in _KINDS:
+        elif name.text == "numpy dtype" and arguments and isinstance(arguments[0], str) and arguments[0] in _KINDS:
             self.push(_Kind(arguments[0]))
         elif (
             name.text == "_codecs encode" and len(arguments) == 2 and isinstance(arguments[0], str)
             and arguments[1] == "latin1"
         ):  # fmt: skip
-            self.push(arguments[0].encode("latin1", errors="replace"))
+            self.count(arguments[0])
+            self.push(arguments[0].encode("latin1"))
         elif name.text == _DICTIONARY and arguments == ():
             self.push({})
         else:
@@ -197,6 +206,7 @@ class _Machine:
         elif isinstance(target, _Kind) and isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "="):
             target.order = state[1]
         elif isinstance(target, _Array):
+            self.count(state[-1] if isinstance(state, tuple) and state else b"")
             target.value = _array(state)
         elif not (type(target) is dict and state in ({}, None)):
             _refuse("giving an unexpected object a state")
@@ -210,11 +220,11 @@ def _array(state):
     if not isinstance(kind, _Kind) or not isinstance(data, bytes):
         _refuse("an array of anything but floats")
     if len(shape) > MOST_DIMENSIONS or not all(type(side) is int and side >= 0 for side in shape):
-        raise NetworkFileError(f"damaged: an array of shape {shape!r:.60}")
+        raise NetworkFileError(f"damaged: an array of {len(shape)} dimensions, or with a side that is no count")
     dtype = np.dtype(kind.order + kind.code)
     if math.prod(shape) * dtype.itemsize != len(data):
         raise NetworkFileError(f"damaged: {len(data)} bytes for an array of shape {shape}")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns else "C").astype("float32")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns is True else "C").astype("float32")
 
 
 _ACTIONS = {
@@ -274,7 +284,7 @@ def read_network(path):
         return _network(record.state)
     except NetworkFileError as error:
         raise NetworkFileError(f"{path}: {error}") from None
-    except (ValueError, IndexError, TypeError, KeyError, OverflowError, RecursionError, EOFError) as error:
+    except (ValueError, IndexError, TypeError, KeyError, OverflowError, RecursionError, EOFError, MemoryError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise NetworkFileError(
             f"{path}: not a network file of the authors' program, or a damaged one ({reason:.200})"
@@ -290,8 +300,8 @@ def _text(state, name):
 
 def _network(state):
     version = state.get("version")
-    if version not in (2, 3):
-        raise NetworkFileError(f"layout version {version!r:.20}: only versions 2 and 3 are known")
+    if type(version) is not int or version not in (2, 3):
+        raise NetworkFileError(f"layout version {shown(version)}: only versions 2 and 3 are known")
     pipeline, arguments, listed = _text(state, "build_func_name"), state.get("static_kwargs"), state.get("variables")
     if not isinstance(arguments, dict) or not isinstance(listed, list):
         raise NetworkFileError("damaged: no arguments or no variables")
@@ -311,11 +321,23 @@ def _network(state):
 
 def _input_count(source, pipeline):
     """Number of inputs of a function in the source text, which is searched and never run; None if it is not found."""
+    if pipeline not in _ARGUMENTS:
+        return None
     match = re.search(rf"^def {re.escape(pipeline)}\(([^()]{{0,2000}})\)", source, re.MULTILINE)
     if not match:
         return None
-    parameters = [part.split("#")[0].strip() for line in match.group(1).splitlines() for part in line.split(",")]
+    lines = [line.split("#")[0] for line in match.group(1).splitlines()]
+    parameters = [part.strip() for line in lines for part in line.split(",")]
     return sum(1 for part in parameters if re.fullmatch(r"\w+", part))
+
+
+def shown(value):
+    """A value from a file for a message: short texts and numbers as they are, of anything else its kind."""
+    return (
+        repr(value[:60] if isinstance(value, str) else value)
+        if type(value) in (str, int, bool, type(None))
+        else (f"of type {type(value).__name__}")
+    )
 
 
 def expected_inputs(pipeline):

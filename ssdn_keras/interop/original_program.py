@@ -44,6 +44,7 @@ class OriginalProgram:
         self._process = subprocess.Popen(
             [sys.executable, str(worker), str(Path(checkout).resolve())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which ends the other when all is saved
         )  # fmt: skip
         try:
             self.parameters = int(
@@ -96,7 +97,10 @@ class OriginalProgram:
 
     def close(self):
         """End its process."""
-        self._process.stdin.close()
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass  # it is gone already, and its last words say more
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:

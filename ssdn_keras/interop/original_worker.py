@@ -24,6 +24,7 @@ def pretend_old_tensorflow():
     sys.modules["tensorflow.contrib"] = old.contrib = types.ModuleType("tensorflow.contrib")
     options = {
         "allow_soft_placement": True,
+        "gpu_options.allow_growth": True,  # another process may be using the same GPU
         # The program works on N×C×H×W, for which a CPU has no convolution.
         "graph_options.rewrite_options.cpu_layout_conversion": rewriter_config_pb2.RewriterConfig.NCHW_TO_NHWC,
     }
@@ -62,7 +63,8 @@ class Worker:
             )
             optimiser.register_gradients(self.loss, network.trainables)
         self.step = optimiser.apply_updates()
-        self.saver = tf.train.Saver(tf.global_variables(), max_to_keep=1)
+        # The other side removes old files, once it has noted the new ones.
+        self.saver = tf.train.Saver(tf.global_variables(), max_to_keep=None)
         return {"parameters": sum(int(np.prod(variable.shape.as_list())) for variable in network.trainables.values())}
 
     def train(self, noisy, level, rate):

@@ -1,7 +1,7 @@
 """How a row is trained, opened and timed: our networks, untrained denoisers, the authors' program. One contract.
 
 - `steps`, `done()`: length of its training in minibatches, and how many an earlier run did
-- `train(on_step)`: train, or go on; False if the user stopped it
+- `train(on_step, source)`: train on the open source, or go on; False if the user stopped it
 - `open()`: (denoiser for the test protocol, text that changes when it changes)
 - `describe(outcome, denoiser)`: fill in what is known of the training
 - `stepper(source)`: function that makes one training step and waits for its end, or None
@@ -42,7 +42,7 @@ class UntrainedMethod:
         """No training."""
         return 0
 
-    def train(self, on_step):
+    def train(self, on_step, source):
         """No training."""
         return True
 
@@ -69,11 +69,11 @@ class TrainedMethod:
         """Steps of the last checkpoint; raises ValueError if it belongs to another training."""
         return checkpoint.position(self._folder / "checkpoint.npz", self._settings)
 
-    def train(self, on_step):
+    def train(self, on_step, source):
         """Train, or go on."""
         if self.done() >= self.steps and (self._folder / "final.keras").exists():
             return True
-        return train(self._settings, self._folder, [_StepCounter(on_step)]) is not None
+        return train(self._settings, self._folder, [_StepCounter(on_step)], source) is not None
 
     def open(self):
         """The trained model and the digest of its file."""

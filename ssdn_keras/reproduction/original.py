@@ -1,7 +1,9 @@
 """Training the authors' program on the same crops, noise and learning rates as our networks."""
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,12 @@ from tqdm import tqdm
 
 from ssdn_keras.data.images import write_atomically
 from ssdn_keras.data.pipeline import training_crops
-from ssdn_keras.data.sources import open_source
 from ssdn_keras.evaluation import metrics
 from ssdn_keras.interop.original_program import OriginalProgram, check_checkout
 from ssdn_keras.model.schedule import RampedLearningRate
 from ssdn_keras.reproduction.results import read_curve
 from ssdn_keras.training.callbacks import MetricsFile
+from ssdn_keras.training.stopping import StopRequest
 from ssdn_keras.training.validation import Validation
 
 
@@ -38,6 +40,8 @@ class OriginalTraining:
         for name in ("freeze_noise", "ema"):
             if getattr(settings, name):
                 raise ValueError(f"the row {row.name} cannot be trained with --{name}; leave it out of --rows")
+        # Two processes share the GPU: neither may take all of its memory at the start.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         self._folder, self._settings, self._training = Path(folder), settings, settings.training(row)
         self._arguments = (checkout, settings.noise, row.noise_parameter, settings.channels, settings.seed)
         self.steps = self._training.steps
@@ -67,21 +71,26 @@ class OriginalTraining:
             if path.name.split(".")[0] != self._checkpoint(step).name:
                 path.unlink()
 
-    def train(self, on_step):
-        """Train, or go on."""
-        settings, step = self._training, self.done()
+    def train(self, on_step, source):
+        """Train, or go on. A stop by Ctrl-C or SIGTERM writes a checkpoint first."""
+        step = self.done()
         if step >= self.steps:
             return True
-        program = self._open()
+        program, request = self._open(), StopRequest()
+        request.start()
         try:
-            return self._train(program, settings, step, on_step)
-        except KeyboardInterrupt:
-            return False
+            return self._train(program, source, step, on_step, request)
+        except Exception as error:
+            failure = getattr(source, "failure", None)
+            if failure is None or failure is error:
+                raise
+            raise failure from None
         finally:
+            request.finish()
             program.close()
 
-    def _train(self, program, settings, step, on_step):
-        source = open_source(settings.train_clean, settings.channels, smallest=settings.crop)
+    def _train(self, program, source, step, on_step, request):
+        settings = self._training
         crops = training_crops(
             source, settings.noise, crop=settings.crop, minibatch=settings.minibatch, channels=settings.channels,
             start=step * settings.minibatch, count=(self.steps - step) * settings.minibatch, seed=settings.seed,
@@ -89,10 +98,9 @@ class OriginalTraining:
         rates = RampedLearningRate(settings.learning_rate, settings.images, settings.minibatch)
         validation = Validation(settings.val_clean, program.noise, settings.channels, settings.val_images)
         records = MetricsFile(self._folder / "metrics.csv", step * settings.minibatch)
-        bar = tqdm(
-            total=self.steps, initial=step, unit="step", desc="training", mininterval=0.5, file=sys.stderr, leave=None
-        )
-        losses, decibels = [], []
+        seconds, began, losses, decibels = records.seconds, time.monotonic(), [], []
+        bar = tqdm(total=self.steps, initial=step, unit="step", desc="training", leave=None,
+                   mininterval=0.5 if sys.stderr.isatty() else 15.0)  # fmt: skip
         for x, y in crops.as_numpy_iterator():
             loss, denoised = program.train_on(x["noisy"], x["noise_level"], float(np.asarray(rates(step))))
             losses.append(loss)
@@ -102,13 +110,18 @@ class OriginalTraining:
             on_step()
             every, images = settings.validate_every, step * settings.minibatch
             if step == self.steps or (every and images // every > (images - settings.minibatch) // every):
+                seconds += time.monotonic() - began
                 values, _ = validation.run(program)
                 row = {"images": min(images, settings.images), "loss": np.mean(losses), "psnr": np.mean(decibels)}
-                records.append({**row, "seconds": bar.format_dict["elapsed"], **values})
+                records.append({**row, "seconds": round(seconds, 1), **values})
                 self._save(program, step)
-                losses, decibels = [], []
+                losses, decibels, began = [], [], time.monotonic()
+            elif request.number is not None:
+                self._save(program, step)
+            if request.number is not None:
+                break
         bar.close()
-        return True
+        return request.number is None
 
     def open(self):
         """The program with its trained variables."""

@@ -22,7 +22,7 @@ def describe(comparison, outcomes):
         f"{settings.noise}. Every learned method: {settings.images:,} crops of {settings.crop}×{settings.crop} in "
         f"minibatches of {settings.minibatch}, the same crops in the same order, {noise}. Rate "
         f"{settings.learning_rate:g} with the published ramps, {settings.precision}, seed {settings.seed}"
-        + ("." if settings.ema is None else f", moving average of the weights with momentum {settings.ema:g}."),
+        + ("." if settings.ema is None else f"; moving average with momentum {settings.ema:g} (curves: without it)."),
         f"{len(comparison.source)} training images. Evaluated on {sets}: PSNR and SSIM of 8-bit images, means over "
         "images and repeats; the same noise for all methods.",
         "Report: Southampton, 2020, 200,000 images. Paper: Laine et al., 2019, 2,000,000 images. A dash: not published "
@@ -71,7 +71,7 @@ def _write_figures(comparison, outcomes):
 def write(comparison, outcomes):
     """Write all of it to the comparison's folder."""
     set_names = [test_set.name for test_set in comparison.sets]
-    header, lines = table.cells(outcomes, set_names, comparison.settings.noise)
+    header, lines = table.cells(outcomes, set_names, comparison.settings.noise, comparison.settings.channels)
     notes = describe(comparison, outcomes)
     table.write(comparison.out, header, lines, notes)
     drawings = _write_figures(comparison, outcomes)

@@ -11,6 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ssdn_keras.data.images import write_atomically
+from ssdn_keras.evaluation import report
 from ssdn_keras.evaluation.run import STD_GAIN
 from ssdn_keras.reproduction.pictures import evaluated_images
 
@@ -73,10 +74,9 @@ def _entry(set_name, name, clean, noisy, restored, outcomes, encoding):
     return {"set": set_name, "name": name, "width": clean.shape[1], "height": clean.shape[0], "methods": methods}
 
 
-def _script(value):
-    """JSON that may stand inside a script element; NaN, which JSON lacks, becomes null."""
-    text = json.dumps(value, ensure_ascii=True)
-    return text.replace("NaN", "null").replace("Infinity", "null").replace("<", "\\u003c")
+def script_text(value):
+    """JSON that may stand inside a script element; what is infinite or not a number becomes null."""
+    return json.dumps(report.plain(value), ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
 
 
 def write(comparison, outcomes, header, lines, notes, drawings):
@@ -104,7 +104,7 @@ def write(comparison, outcomes, header, lines, notes, drawings):
     def entries(kind, options):
         images = evaluated_images(comparison, outcomes)
         for image in tqdm(images, desc="index.html", unit="image", delay=2, leave=False):
-            yield _script(_entry(*image, outcomes, (kind, options)))
+            yield script_text(_entry(*image, outcomes, (kind, options)))
 
     def save(encoding, temporary):
         kind, options, words = encoding
@@ -115,7 +115,7 @@ def write(comparison, outcomes, header, lines, notes, drawings):
                     header=header, lines=lines, notes=notes, best=best,
                     curves=[(name, text) for name, text in drawings.items() if name.startswith("curves")],
                     crops=None if crops is None else base64.b64encode(Path(crops).read_bytes()).decode(),
-                    names=_script(names), std_white=f"{255 / STD_GAIN:.0f}", encoding=words,
+                    names=script_text(names), std_white=f"{255 / STD_GAIN:.0f}", encoding=words,
                     entries=entries(kind, options),
                 )
             )  # fmt: skip

@@ -1,10 +1,11 @@
 """A whole comparison: train, evaluate and time every row, then write what came out. Resumable at any point."""
 
+import hashlib
 from pathlib import Path
 
 from PIL import Image
 
-from ssdn_keras.data.images import ImageError, open_image
+from ssdn_keras.data.images import read_image
 from ssdn_keras.data.sources import open_source
 from ssdn_keras.evaluation.protocol import REPEATS, TestSet
 from ssdn_keras.evaluation.rows_file import RowsFile
@@ -19,6 +20,15 @@ from ssdn_keras.training.validation import Validation
 
 # A pixel that is denoised costs about a third of one that is trained on.
 _FORWARD = 1 / 3
+
+
+def digest(test_set):
+    """Text that changes with the images of a test set or their order, from which their noise follows."""
+    total = hashlib.sha256()
+    for path in test_set.paths():
+        total.update(str(path.relative_to(test_set.folder)).encode() + b"\0")
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
 
 
 class Interrupted(Exception):
@@ -48,6 +58,7 @@ class Comparison:
         self.spec = parse_noise(settings.noise)
         self.sets = [self._test_set(name, folder) for name, folder in settings.evaluate]
         self._methods = {row.name: make_method(row, settings, self.folder(row), checkout) for row in self.rows}
+        self._digests = {test_set.name: digest(test_set) for test_set in self.sets}
         self._pixels = {test_set.name: self._count_pixels(test_set) for test_set in self.sets}
         if any(row.learned for row in self.rows):  # refuses a folder that has nothing to validate with
             Validation(settings.val_clean, self.spec, settings.channels, settings.val_images)
@@ -78,19 +89,19 @@ class Comparison:
         return self.settings.repeats or REPEATS.get(name, 1)
 
     def _count_pixels(self, test_set):
-        total = 0
+        """Pixels of the images that will be evaluated; at least one of them must be readable."""
+        total, readable, reason = 0, False, None
         for path in test_set.paths()[: self.settings.limit]:
             try:
                 with Image.open(path) as image:
                     total += image.width * image.height
-            except (OSError, SyntaxError, ValueError):
-                continue
-        if not total:
-            first = test_set.paths()[0]
-            try:
-                open_image(first)
-            except ImageError as error:
-                raise ValueError(f"{test_set.folder}: no readable image ({first}: {error})") from None
+                if not readable:
+                    read_image(path, self.settings.channels)
+                    readable = True
+            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+                reason = reason or f"{path}: {error}"
+        if not readable:
+            raise ValueError(f"{test_set.folder}: no readable image ({reason})")
         return total
 
     def folder(self, row):
@@ -125,7 +136,9 @@ class Comparison:
             for number, row in enumerate(self.rows, 1):
                 overall.start(f"{row.name} ({number} of {len(self.rows)})")
                 (self.folder(row) / "evaluation").mkdir(parents=True, exist_ok=True)
-                if not self._methods[row.name].train(lambda row=row: overall.add(self._training_work(row))):
+                if not self._methods[row.name].train(
+                    lambda row=row: overall.add(self._training_work(row)), self.source
+                ):
                     raise Interrupted(f"interrupted while training {row.name}")
                 outcomes.append(self._evaluate(row, overall))
         finally:
@@ -144,9 +157,12 @@ class Comparison:
         denoiser, identity = method.open()
         method.describe(outcome, denoiser)
         subject = {"denoiser": identity, "noise": str(self.spec), "seed": self.settings.seed}
+        subject["channels"] = self.settings.channels
         work = self._evaluation_work(row)
         for test_set in self.sets:
-            rows_file = RowsFile(folder / "evaluation" / f"{test_set.name}.jsonl", subject)
+            rows_file = RowsFile(
+                folder / "evaluation" / f"{test_set.name}.jsonl", {**subject, "images": self._digests[test_set.name]}
+            )
             rows, _, _ = evaluate_set(
                 denoiser, test_set, self.spec, seed=self.settings.seed, limit=self.settings.limit,
                 picture_folder=folder / "images", kinds=("denoised", "std"), done=rows_file,

@@ -16,9 +16,9 @@ def _seconds(value):
     return "–" if value is None else f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
 
 
-def cells(outcomes, set_names, noise):
-    """Header and one list of cells (text) per outcome. Published figures are shown for the noise they are of."""
-    comparable = noise == published.PUBLISHED_NOISE
+def cells(outcomes, set_names, noise, channels=3):
+    """Header and one list of cells (text) per outcome. Published figures are shown for what they are of."""
+    comparable = noise == published.PUBLISHED_NOISE and channels == 3
     known_sets = [name for name in set_names if name in ("kodak", "bsd300")] if comparable else []
     header = ["method", "level known"]
     for name in set_names:

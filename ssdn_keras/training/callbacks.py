@@ -2,7 +2,6 @@
 
 import csv
 import io
-import signal
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from ssdn_keras.data.images import write_atomically
 from ssdn_keras.training import checkpoint
+from ssdn_keras.training.stopping import StopRequest
 
 COLUMNS = (
     "images", "seconds", "loss", "psnr", "psnr_mean", "noise_level", "skipped_steps", "learning_rate",
@@ -104,25 +104,19 @@ class Records(keras.callbacks.Callback):
         import tensorflow as tf
 
         self._run_dir, self._settings, self._step = Path(run_dir), settings, first_step
-        self._validation, self._data, self.stopped = validation, data, None
+        self._validation, self._data, self._request = validation, data, StopRequest()
         self._file = MetricsFile(self._run_dir / "metrics.csv", first_step * settings.minibatch)
         self._seconds = self._file.seconds
         self._tf, self._writer = tf, tf.summary.create_file_writer(str(self._run_dir / "tensorboard"))
 
     def on_train_begin(self, logs=None):
         self._began = time.monotonic()
-        self._handlers = {}
-        for name in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self._handlers[name] = signal.signal(name, self._request_stop)
-            except ValueError:  # not the main thread
-                pass
+        self._request.start()
 
-    def _request_stop(self, number, frame):
-        if self.stopped is not None:
-            raise KeyboardInterrupt
-        self.stopped = number
-        tqdm.write("stopping after this step; once more to stop at once", file=sys.stderr)
+    @property
+    def stopped(self):
+        """The signal that ended the training early, or None."""
+        return self._request.number
 
     def _crosses(self, every):
         images = self._step * self._settings.minibatch
@@ -156,6 +150,12 @@ class Records(keras.callbacks.Callback):
             row.update(values)
         self.model.reset_metrics()
         self._file.append(row)
+        try:
+            self._write_tensorboard(row, panel)
+        except self._tf.errors.OpError as error:
+            raise OSError(f"{self._run_dir / 'tensorboard'}: {error.message}") from None
+
+    def _write_tensorboard(self, row, panel):
         with self._writer.as_default(step=row["images"]):
             for name, value in row.items():
                 if name not in ("images", "seconds"):
@@ -166,5 +166,4 @@ class Records(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._writer.close()
-        for name, handler in self._handlers.items():
-            signal.signal(name, handler)
+        self._request.finish()

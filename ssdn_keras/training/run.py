@@ -66,13 +66,14 @@ def save_model(model, path):
     write_atomically(path, plain.save)
 
 
-def train(settings, run_dir, callbacks=()):
+def train(settings, run_dir, callbacks=(), source=None):
     """Train, or go on training, in `run_dir`.
 
     Args:
         settings: `TrainSettings`.
         run_dir: folder for flags.cfg, metrics.csv, tensorboard, checkpoint.npz and final.keras.
         callbacks: Keras callbacks beside our own.
+        source: the training images, if they are open already.
 
     Returns:
         Path of final.keras, or None if the training was interrupted (a checkpoint is written then).
@@ -82,7 +83,7 @@ def train(settings, run_dir, callbacks=()):
     """
     run_dir = Path(run_dir)
     images = settings.train_clean or settings.train_noisy
-    source = open_source(images, settings.channels, smallest=settings.crop)
+    source = source or open_source(images, settings.channels, smallest=settings.crop)
     saved = run_dir / "checkpoint.npz"
     model = make_model(settings, resumed=saved.exists())
     step = checkpoint.restore(saved, model, settings, source.fingerprint) if saved.exists() else 0
