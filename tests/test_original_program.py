@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -126,18 +128,29 @@ def test_as_a_row_it_is_trained_on_goes_on_and_is_drawn(checkout, tmp_path, phot
     with monkeypatch.context() as context:
         original, calls = OriginalProgram.train_on, []
 
-        def breaks(self, *arguments):
+        def interrupts(self, *arguments):
             calls.append(1)
-            if len(calls) == 4:
-                raise KeyboardInterrupt
+            if len(calls) == 3:
+                os.kill(os.getpid(), signal.SIGINT)
             return original(self, *arguments)
 
-        context.setattr(OriginalProgram, "train_on", breaks)
+        context.setattr(OriginalProgram, "train_on", interrupts)
         code, _, err = run(capfd, "reproduce", *flags, f"--out={out}")
         assert code == 130 and "start again" in err
-    assert json.loads((out / "rows" / "original" / "position.json").read_text()) == {"step": 2}
+    position = out / "rows" / "original" / "position.json"
+    assert json.loads(position.read_text()) == {"step": 3}
+    with monkeypatch.context() as context:
+
+        def dies(path, write):
+            raise KeyboardInterrupt  # as if killed after the program saved and before that was noted
+
+        context.setattr("ssdn_keras.reproduction.original.write_atomically", dies)
+        assert run(capfd, "reproduce", *flags, f"--out={out}")[0] == 130
+    assert json.loads(position.read_text()) == {"step": 3}
     code, printed, _ = run(capfd, "reproduce", *flags, f"--out={out}")
     assert code == 0 and "Authors' program" in printed
+    files = {path.name for path in position.parent.glob("variables-*")}
+    assert files == {"variables-4.index", "variables-4.data-00000-of-00001"}
     whole = tmp_path / "whole"
     run(capfd, "reproduce", *flags, f"--out={whole}")
     rows = []
