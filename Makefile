@@ -1,18 +1,19 @@
-# make demo: watch a network learn to denoise.  make test: run all tests.  PYTHON chooses the interpreter.
+# make demo: watch a network learn to denoise.  make test: the tests.  make test-all: the long ones too, before a release.
+# PYTHON chooses the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-fast lint wheel clean
+.PHONY: demo test test-all lint wheel clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m ssdn_keras.demo --output=demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
-
-test-fast: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

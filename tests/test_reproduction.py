@@ -28,7 +28,6 @@ def quick_timing(monkeypatch):
         monkeypatch.setattr(timing, name, 1)
 
 
-@pytest.mark.slow
 def test_one_command_writes_everything_and_started_again_repeats_nothing(
     capfd, tmp_path, photographs, quick_timing, monkeypatch
 ):
