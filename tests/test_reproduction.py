@@ -225,6 +225,12 @@ def test_pictures_in_the_page_are_exact_if_lossless():
         np.testing.assert_array_equal(back.reshape(picture.shape), picture)
 
 
+@pytest.mark.parametrize("encoding", page._ENCODINGS)
+def test_every_encoding_takes_a_large_noisy_picture(encoding):
+    picture = np.random.RandomState(0).randint(0, 256, (512, 768, 3), dtype=np.uint8)
+    assert page.encode(picture, *encoding[:2]).startswith("data:image/")
+
+
 def test_data_in_the_page_are_what_they_were():
     value = {
         "picture": "data:;base64,AAANaNInfinityNaN",

@@ -18,7 +18,7 @@ from ssdn_keras.reproduction.pictures import evaluated_images
 # Lossless first; if the page would become too large, JPEG without colour subsampling.
 _ENCODINGS = (
     ("WEBP", {"lossless": True, "quality": 60, "method": 2}, "lossless"),
-    *(("JPEG", {"quality": q, "subsampling": 0, "optimize": True}, f"JPEG, quality {q}") for q in (95, 90, 80, 60)),
+    *(("JPEG", {"quality": q, "subsampling": 0}, f"JPEG, quality {q}") for q in (95, 90, 80, 60)),
 )
 _MEGABYTE = 1e6
 
