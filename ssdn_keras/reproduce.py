@@ -62,7 +62,7 @@ COMMAND.group("Output")
 COMMAND.string("out", None, "Folder for everything; rows/ holds the trainings and the denoised images.")
 COMMAND.string("picture", None, "Image whose crop is shown under all methods, as SET/FILE; by default the first.")
 COMMAND.number(
-    "page_megabytes", 100.0, "index.html stays below this if need be by JPEG compression of its pictures.", lowest=1
+    "page_megabytes", 250.0, "index.html stays below this if need be by JPEG compression of its pictures.", lowest=1
 )
 
 

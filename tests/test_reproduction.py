@@ -208,7 +208,7 @@ def test_an_evaluation_that_was_cut_off_keeps_its_rows(tmp_path):
 
 def test_the_page_is_lossless_until_it_would_become_too_large():
     picture = np.random.RandomState(0).randint(0, 255, (64, 64, 3), dtype=np.uint8)
-    chosen = [page.choose_encoding({"a": [picture]}, {"a": 64 * 64 * 100}, size) for size in (10, 1.5, 0.0001)]
+    chosen = [page.choose_encoding({"a": [[picture]]}, {"a": 64 * 64 * 100}, size) for size in (10, 1.5, 0.0001)]
     assert chosen[0] == 0 and 0 < chosen[1] < chosen[2] == len(page._ENCODINGS) - 1
 
 

@@ -21,6 +21,8 @@ _ENCODINGS = (
     *(("JPEG", {"quality": q, "subsampling": 0}, f"JPEG, quality {q}") for q in (95, 90, 80, 60)),
 )
 _MEGABYTE = 1e6
+# Images of each set, about, whose sizes are taken for those of all.
+_SAMPLED = 4
 
 
 def encode(picture, kind, options):
@@ -34,20 +36,20 @@ def _pictures(clean, noisy, restored):
     return [clean, noisy] + [picture for pair in restored.values() for picture in pair if picture is not None]
 
 
-def choose_encoding(first_of_sets, pixels, megabytes):
-    """Index of the best of `_ENCODINGS` with which the page stays below its size, judged by one image of each set.
+def choose_encoding(samples, pixels, megabytes):
+    """Index of the best of `_ENCODINGS` with which the page stays below its size, judged by some images of each set.
 
     Args:
-        first_of_sets: dict of set name to the pictures of one image.
+        samples: dict of set name to a list of images, each the list of its pictures.
         pixels: dict of set name to the pixels of all its images.
         megabytes: the size.
     """
 
     def size(encoding):
         return sum(
-            sum(len(encode(picture, *encoding[:2])) for picture in pictures)
-            * pixels[name] / (pictures[0].shape[0] * pictures[0].shape[1])
-            for name, pictures in first_of_sets.items()
+            sum(len(encode(picture, *encoding[:2])) for image in images for picture in image)
+            * pixels[name] / sum(image[0].shape[0] * image[0].shape[1] for image in images)
+            for name, images in samples.items()
         )  # fmt: skip
 
     last = len(_ENCODINGS) - 1
@@ -88,11 +90,14 @@ def write(comparison, outcomes, header, lines, notes, drawings):
         header, lines, notes: of the table.
         drawings: SVG text of "curves_images" and "curves_seconds" where there are any; path of "crops".
     """
-    first, pixels = {}, {}
-    for set_name, _, clean, noisy, restored in evaluated_images(comparison, outcomes):
-        first.setdefault(set_name, _pictures(clean, noisy, restored))
+    samples, pixels = {}, {}
+    wanted = _SAMPLED * len(comparison.sets) / len(next(iter(outcomes)).per_image)
+    for number, (set_name, _, clean, noisy, restored) in enumerate(evaluated_images(comparison, outcomes)):
+        images = samples.setdefault(set_name, [])
+        if not images or int((number + 1) * wanted) > int(number * wanted):
+            images.append(_pictures(clean, noisy, restored))
         pixels[set_name] = pixels.get(set_name, 0) + clean.shape[0] * clean.shape[1]
-    chosen = choose_encoding(first, pixels, comparison.page_megabytes)
+    chosen = choose_encoding(samples, pixels, comparison.page_megabytes)
     names = {"clean": "Clean", "noisy": "Noisy", **{o.row.name: o.row.title for o in outcomes}}
     best = [_best_line(lines, column) if " dB" in title and not title.startswith(("report", "paper")) else None
             for column, title in enumerate(header)]  # fmt: skip

@@ -51,7 +51,7 @@ class Comparison:
             belongs to another comparison. Nothing has been written then.
     """
 
-    def __init__(self, settings, names, out, picture=None, page_megabytes=100.0, checkout=None):
+    def __init__(self, settings, names, out, picture=None, page_megabytes=250.0, checkout=None):
         self.settings, self.out, self.machine = settings, Path(out), ""
         self.picture, self.page_megabytes = picture, page_megabytes
         self.rows = [ROWS[name] for name in names]
