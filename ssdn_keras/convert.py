@@ -37,7 +37,8 @@ def read_original(path, noise=None):
     """
     from ssdn_keras.interop.conversion import configuration
     from ssdn_keras.interop.experiments import experiment_of_file
-    from ssdn_keras.interop.original_file import NetworkFileError, read_network
+    from ssdn_keras.interop.original_file import read_network
+    from ssdn_keras.interop.pickle_machine import NetworkFileError
     from ssdn_keras.noise import parse_noise
 
     network = read_network(path)
@@ -57,7 +58,7 @@ def read_original(path, noise=None):
 def _convert_pickle(source, target, flags):
     from ssdn_keras.data.images import write_atomically
     from ssdn_keras.interop import conversion
-    from ssdn_keras.interop.original_file import NetworkFileError
+    from ssdn_keras.interop.pickle_machine import NetworkFileError
     from ssdn_keras.interop.variables_file import write_variables
 
     network, spec = read_original(source, flags.noise)

@@ -16,7 +16,8 @@ import ssdn_keras
 from ssdn_keras.interop import original
 from ssdn_keras.interop.conversion import configuration
 from ssdn_keras.interop.experiments import EXPERIMENTS, parse_experiment
-from ssdn_keras.interop.original_file import NetworkFileError, read_network
+from ssdn_keras.interop.original_file import read_network
+from ssdn_keras.interop.pickle_machine import NetworkFileError
 
 FLAGS = Path(__file__).parent.parent / "flags"
 
@@ -204,46 +205,11 @@ def attacks(canary, model):
         "a deep tuple as a type": b"\x80\x03cnumpy\ndtype\n" + b")" + b"\x85" * 900_000 + b"\x85R.",
         "a wide tuple as a type": b"\x80\x03cnumpy\ndtype\n" + doubled(b")") + b"\x85R.",
         "a version without end": network_state(text("version") + doubled(b"K\x01")),
-        "a noise without end": network_state(
-            text("version")
-            + b"K\x03"
-            + text("build_func_name")
-            + text("blindspot_pipeline")
-            + text("variables")
-            + b"]"
-            + text("static_kwargs")
-            + b"}("
-            + text("noise_style")
-            + doubled(b"K\x01")
-            + b"u"
-        ),
+        "a noise without end": network_state(with_arguments(text("noise_style") + doubled(b"K\x01"))),
         "an input shape without end": network_state(
-            text("version")
-            + b"K\x03"
-            + text("build_func_name")
-            + text("blindspot_pipeline")
-            + text("variables")
-            + b"]"
-            + text("static_kwargs")
-            + b"}("
-            + text("noise_style")
-            + text("gauss")
-            + text("input_shape")
-            + doubled(b"K\x01")
-            + b"u"
+            with_arguments(text("noise_style") + text("gauss") + text("input_shape") + doubled(b"K\x01"))
         ),
-        "a noise that is a list": network_state(
-            text("version")
-            + b"K\x03"
-            + text("build_func_name")
-            + text("blindspot_pipeline")
-            + text("variables")
-            + b"]"
-            + text("static_kwargs")
-            + b"}("
-            + text("noise_style")
-            + b"]u"
-        ),
+        "a noise that is a list": network_state(with_arguments(text("noise_style") + b"]")),
         "one text, encoded a thousand times": b"\x80\x03c_codecs\nencode\nq\x00"
         + text("a" * 2**20)
         + b"q\x01"
@@ -253,16 +219,7 @@ def attacks(canary, model):
         + b".",
         "a name of megabytes": b"\x80\x04" + text("a" * 2**21) + text("b") + b"\x93.",
         "a pipeline of megabytes": network_state(
-            text("version")
-            + b"K\x03"
-            + text("build_func_name")
-            + text("a" * 2**21)
-            + text("variables")
-            + b"]"
-            + text("static_kwargs")
-            + b"}"
-            + text("build_module_src")
-            + text("def a(")
+            with_arguments(b"", "a" * 2**21) + text("build_module_src") + text("def a(")
         ),
         "endless": b"\x80\x03" + b"N0" * 600_000 + b"N.",
         "many values": b"\x80\x03" + b"N" * 1_200_000 + b".",
@@ -283,6 +240,12 @@ def doubled(start, levels=60):
 
 def network_state(items):
     return b"\x80\x03cdnnlib.tflib.network\nNetwork\n)\x81}(" + items + b"ub."
+
+
+def with_arguments(items, pipeline="blindspot_pipeline"):
+    """The state of a network without variables, whose function got these arguments."""
+    start = text("version") + b"K\x03" + text("build_func_name") + text(pipeline) + text("variables") + b"]"
+    return start + text("static_kwargs") + b"}(" + items + b"u"
 
 
 def pickled(state):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssdn_keras.interop import original
-from ssdn_keras.interop.original_file import NetworkFileError, expected_inputs, shown
+from ssdn_keras.interop.original_file import expected_inputs, shown
+from ssdn_keras.interop.pickle_machine import NetworkFileError
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.noise.levels import NOISE_MODELS
 
