@@ -41,15 +41,10 @@ def main(flags, _):
         raise UsageError("with --algorithm, give --noise, such as gauss25, and --output")
     if flags.channels == 2 or (flags.model and flags["channels"].present):
         raise UsageError("--channels is 3 or 1, and goes with --algorithm: a model has its own")
-    from ssdn_keras.evaluation.protocol import parse_test_set
+    from ssdn_keras.evaluation.protocol import parse_test_sets
     from ssdn_keras.noise import parse_noise
 
-    test_sets = [checked(parse_test_set, text) for text in flags.data.split(",") if text]
-    if not test_sets:
-        raise UsageError(f"--data={flags.data}: names no test set")
-    names = [test_set.name for test_set in test_sets]
-    if len(set(names)) < len(names):
-        raise UsageError(f"--data={flags.data}: two sets have the same name; write NAME:DIR")
+    test_sets = checked(parse_test_sets, flags.data)
     spec = checked(parse_noise, flags.noise) if flags.noise else None
     for test_set in test_sets:
         test_set.paths()

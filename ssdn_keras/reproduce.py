@@ -74,7 +74,7 @@ def read_settings(flags):
     if flags.channels == 2:
         raise UsageError("--channels=2: image files have 3 (colour) or 1 (grey)")
     from ssdn_keras.choices import check_choice
-    from ssdn_keras.evaluation.protocol import parse_test_set
+    from ssdn_keras.evaluation.protocol import parse_test_sets
     from ssdn_keras.noise import parse_noise
     from ssdn_keras.reproduction.rows import REPORT_ROWS, ROWS
     from ssdn_keras.reproduction.settings import Reproduction
@@ -88,12 +88,7 @@ def read_settings(flags):
         raise UsageError(f"--rows={flags.rows}: name each method once")
     if checked(parse_noise, flags.noise).levels is None:
         raise UsageError(f"--noise={flags.noise}: give a level to add, such as {flags.noise}25")
-    test_sets = [checked(parse_test_set, text) for text in flags.evaluate.split(",") if text]
-    if not test_sets:
-        raise UsageError(f"--evaluate={flags.evaluate}: names no test set")
-    set_names = [test_set.name for test_set in test_sets]
-    if len(set(set_names)) < len(set_names):
-        raise UsageError(f"--evaluate={flags.evaluate}: two sets have the same name; write NAME:DIR")
+    test_sets = checked(parse_test_sets, flags.evaluate)
     shared = ("train_clean", "noise", "images", "crop", "minibatch", "channels", "learning_rate", "freeze_noise",
               "seed", "precision", "ema", "repeats", "limit", "val_images", "validate_every")  # fmt: skip
     settings = Reproduction(

@@ -45,6 +45,20 @@ def parse_test_set(text):
     return TestSet(Path(text).name or "images", Path(text), 1)
 
 
+def parse_test_sets(text):
+    """Read several test sets, separated by commas.
+
+    Raises:
+        ValueError: none is named, or two have the same name; see also `parse_test_set`.
+    """
+    test_sets = [parse_test_set(part) for part in text.split(",") if part]
+    if not test_sets:
+        raise ValueError(f"{text!r} names no test set")
+    if len({test_set.name for test_set in test_sets}) < len(test_sets):
+        raise ValueError(f"{text!r}: two sets have the same name; write NAME:DIR")
+    return test_sets
+
+
 @dataclass(frozen=True)
 class TestImage:
     """A corrupted image, padded for the network. Floats in nominal range 0..1.
