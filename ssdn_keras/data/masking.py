@@ -34,6 +34,14 @@ class Masking:
         if self.neighbourhood < 3 or self.neighbourhood % 2 == 0:
             raise ValueError(f"n2v_neighbourhood must be 3, 5, 7, … Received: {self.neighbourhood}")
 
+    def check_fits(self, crop):
+        """Raise ValueError if boxes or neighbourhoods are larger than a crop of this side."""
+        for name in ("box", "neighbourhood"):
+            if getattr(self, name) > crop:
+                raise ValueError(
+                    f"n2v_{name} must fit into a crop. Received: n2v_{name}={getattr(self, name)}, crop={crop}"
+                )
+
     def draw(self, height, width, random):
         """A mask H×W of 0 and 1.
 

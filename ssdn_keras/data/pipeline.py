@@ -147,35 +147,49 @@ def training_crops(
         "clean" where it is known; "second" for n2n; "unmasked" and "mask" (B×crop×crop×1) for n2v; "progress" B for an
         annealed loss. Of inputs alone if there are no targets.
     """
-    check_choice("algorithm", algorithm, ALGORITHMS)
+    method, spec = _method(algorithm, add_noise), _noise(noise, add_noise)
     for name, value in (("crop", crop), ("minibatch", minibatch)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1. Received: {name}={value}")
-    spec = parse_noise(noise)
-    method = ALGORITHMS[algorithm]
-    if not add_noise and method.target in ("clean", "second"):
-        raise ValueError(f"{algorithm} needs clean images: noisy ones alone train ssdn, ssdn_mean, n2v and n2v2")
     masking = None
     if method.replacement is not None:
         masking = Masking(method.replacement, n2v_box, n2v_percentage, n2v_neighbourhood)
-        for name, side in (("n2v_box", n2v_box), ("n2v_neighbourhood", n2v_neighbourhood)):
-            if side > crop:
-                raise ValueError(f"{name} must fit into a crop. Received: {name}={side}, crop={crop}")
-    anneals = "progress" in method.needs(spec.model)
-    if anneals and length is None:
-        if count is None:
-            raise ValueError(f"{algorithm} on {spec.model.name} noise has an annealed loss: give count or length")
-        length = start + count
-    if add_noise and spec.levels is None:
-        raise ValueError(f"noise {str(spec)!r}: give a level to add, such as {spec}25 or {spec}5_50")
+        masking.check_fits(crop)
+    length = _annealed_length(algorithm, spec, length, start, count)
     source = open_source(images, channels, smallest=crop)
     versions = 2 if method.target == "second" else 1
     frozen = FrozenNoise(source, spec, versions, clip_noise, seed) if add_noise and freeze_noise else None
     crops = _Crops(source, crop, seed, frozen)
-    example = _Examples(crops, spec, add_noise, versions, clip_noise, channels, masking, length if anneals else None)
+    example = _Examples(crops, spec, add_noise, versions, clip_noise, channels, masking, length)
+    return _batches(example, start, count, minibatch)
+
+
+def _method(name, add_noise):
+    check_choice("algorithm", name, ALGORITHMS)
+    if not add_noise and ALGORITHMS[name].target in ("clean", "second"):
+        raise ValueError(f"{name} needs clean images: noisy ones alone train ssdn, ssdn_mean, n2v and n2v2")
+    return ALGORITHMS[name]
+
+
+def _noise(name, add_noise):
+    spec = parse_noise(name)
+    if add_noise and spec.levels is None:
+        raise ValueError(f"noise {str(spec)!r}: give a level to add, such as {spec}25 or {spec}5_50")
+    return spec
+
+
+def _annealed_length(algorithm, spec, length, start, count):
+    """Crops in the whole training, or None if the loss does not have to know."""
+    if "progress" not in ALGORITHMS[algorithm].needs(spec.model):
+        return None
+    if length is None and count is None:
+        raise ValueError(f"{algorithm} on {spec.model.name} noise has an annealed loss: give count or length")
+    return start + count if length is None else length
+
+
+def _batches(example, start, count, minibatch):
     stop = np.iinfo(np.int64).max if count is None else start + count
-    dataset = tf.data.Dataset.range(start, stop)
-    dataset = dataset.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = tf.data.Dataset.range(start, stop).map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     dataset = dataset.batch(minibatch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
     if count is None:
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
