@@ -263,6 +263,7 @@ def test_a_model_file_cannot_read_other_files(tmp_path, model):
 
 
 def test_a_file_can_be_computed_in_another_precision(tmp_path):
+    keras.utils.set_random_seed(0)
     model = ssdn_keras.Denoiser(noise="gauss25", channels=1)
     model.save(tmp_path / "x.keras")
     half = ssdn_keras.load(tmp_path / "x.keras", "mixed_bfloat16")

@@ -108,7 +108,7 @@ def test_regression_learns_its_target(algorithm):
 
 def test_an_algorithm_without_its_target_says_so():
     model = ssdn_keras.Denoiser(algorithm="n2n", channels=1)
-    with pytest.raises(ValueError, match="n2n learns from a second image"):
+    with pytest.raises(ValueError, match="n2n on gauss noise learns from 'second'"):
         model.loss_per_pixel(batch(channels=1)[0])
 
 
