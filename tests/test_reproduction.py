@@ -9,6 +9,7 @@ import pytest
 from command_line import fails, run
 
 from ssdn_keras.evaluation import metrics
+from ssdn_keras.evaluation.picture import data_uri
 from ssdn_keras.evaluation.rows_file import RowsFile
 from ssdn_keras.reproduction import figures, page, table, timing
 from ssdn_keras.reproduction.results import Outcome, largest_fall
@@ -220,7 +221,7 @@ def test_pictures_in_the_page_are_exact_if_lossless():
 
     for channels in (1, 3):
         picture = np.random.RandomState(0).randint(0, 255, (20, 30, channels), dtype=np.uint8)
-        data = page.encode(picture, *page._ENCODINGS[0][:2]).split(",")[1]
+        data = data_uri(picture, *page._ENCODINGS[0][:2]).split(",")[1]
         back = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB" if channels == 3 else "L"))
         np.testing.assert_array_equal(back.reshape(picture.shape), picture)
 
@@ -228,7 +229,7 @@ def test_pictures_in_the_page_are_exact_if_lossless():
 @pytest.mark.parametrize("encoding", page._ENCODINGS)
 def test_every_encoding_takes_a_large_noisy_picture(encoding):
     picture = np.random.RandomState(0).randint(0, 256, (512, 768, 3), dtype=np.uint8)
-    assert page.encode(picture, *encoding[:2]).startswith("data:image/")
+    assert data_uri(picture, *encoding[:2]).startswith("data:image/")
 
 
 def test_data_in_the_page_are_what_they_were():

@@ -1,4 +1,7 @@
-"""Pictures for people: images side by side with a caption under each."""
+"""Pictures for people: side by side with a caption under each, or within a page."""
+
+import base64
+import io
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -33,3 +36,10 @@ def caption_grid(rows):
             left += image.shape[1] + _MARGIN
         top += height + _CAPTION + _MARGIN
     return canvas
+
+
+def data_uri(picture, kind, options):
+    """A uint8 picture H×W×C for a page; `kind` and `options` are Pillow's."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

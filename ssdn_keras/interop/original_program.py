@@ -19,7 +19,7 @@ _NEEDED = ("selfsupervised_denoising.py", "dnnlib/tflib/network.py")
 
 
 class OriginalProgram:
-    """The program's blind-spot denoiser with the contract of `Denoiser.restore`.
+    """A denoiser of the program with the contract of `Denoiser.restore`.
 
     Args:
         checkout: folder of the user's checkout.
@@ -27,6 +27,8 @@ class OriginalProgram:
         noise_parameter: "known", "global" or "per_image".
         channels: 3 or 1.
         seed: of the weights.
+        algorithm: "ssdn", "ssdn_mean", "n2c" or "n2n".
+        diagonal_covariance: a prior whose channels are independent.
 
     Raises:
         ValueError: the folder is not such a checkout, or the program failed; the message holds its last words.
@@ -35,7 +37,9 @@ class OriginalProgram:
     # It squares images up before it adds noise, because it turns them by 90° within a batch.
     sees_padding = "square"
 
-    def __init__(self, checkout, noise, noise_parameter="known", channels=3, seed=0):
+    def __init__(
+        self, checkout, noise, noise_parameter="known", channels=3, seed=0, algorithm="ssdn", diagonal_covariance=False
+    ):
         self.noise, self.noise_parameter, self.channels = parse_noise(noise), noise_parameter, channels
         check_checkout(checkout)
         self._errors = tempfile.TemporaryFile()
@@ -50,7 +54,7 @@ class OriginalProgram:
             self.parameters = int(
                 self.ask(
                     "build", noise=self.noise.model.name, noise_parameter=noise_parameter, channels=channels,
-                    diagonal=False, seed=seed,
+                    diagonal=diagonal_covariance, seed=seed, algorithm=algorithm,
                 )["parameters"]
             )  # fmt: skip
         except BaseException:
@@ -75,17 +79,48 @@ class OriginalProgram:
             raise ValueError(f"the authors' program failed: {last_error(self._errors.read().decode(errors='replace'))}")
         return answer
 
-    def train_on(self, noisy, level, rate):
-        """One step of its optimiser on N×H×W×C images; returns (loss, posterior mean N×H×W×C)."""
-        answer = self.ask(
-            "train", noisy=np.moveaxis(noisy, -1, 1), level=np.asarray(level, "float32"), rate=np.float32(rate)
-        )
+    def train_on(self, noisy, level, rate, **beside):
+        """One step of its optimiser; returns (loss, posterior mean N×H×W×C). Arguments as for `loss_map`."""
+        answer = self.ask("train", rate=np.float32(rate), **_batch(noisy, level, **beside))
         return float(answer["loss"]), np.moveaxis(answer["denoised"], 1, -1)
 
     def restore(self, noisy, parameter=None):
         """Outputs for one square image H×W×C whose side is a multiple of 32."""
-        answer = self.ask("denoise", noisy=np.moveaxis(noisy, -1, 0)[None], level=np.float32([parameter]))
-        return {name: np.moveaxis(value[0], 0, -1) if value.ndim == 4 else value[0] for name, value in answer.items()}
+        return self.measured_restore(noisy, parameter)[0]
+
+    def measured_restore(self, noisy, parameter=None):
+        """(what `restore` returns, seconds, peak of its process's memory in bytes)."""
+        answer = self.ask("denoise", **_batch(noisy[None], [0.0 if parameter is None else parameter]))
+        seconds, memory = (answer.pop(name).item() for name in ("seconds", "memory"))
+        outputs = {
+            name: np.moveaxis(value[0], 0, -1) if value.ndim == 4 else value[0] for name, value in answer.items()
+        }
+        return outputs, seconds, memory
+
+    def loss_map(self, noisy, level, reference=None, exponent=0.5):
+        """Loss N×H×W×C or N×H×W.
+
+        Args:
+            noisy: N×H×W×C.
+            level: N values, in the network's units.
+            reference: what n2c, n2n and ssdn_mean learn, N×H×W×C; by default the noisy images.
+            exponent: of a loss that is annealed.
+        """
+        loss = self.ask("losses", **_batch(noisy, level, reference, exponent))["loss"]
+        return np.moveaxis(loss, 1, -1) if loss.ndim == 4 else loss
+
+    def gradients(self, noisy, level, reference=None, exponent=0.5):
+        """(loss, dict of variable name to gradient) of a minibatch, see `loss_map`."""
+        answer = self.ask("differentiate", **_batch(noisy, level, reference, exponent))
+        return float(answer.pop("loss")), answer
+
+    def variables(self):
+        """Its weights by name."""
+        return self.ask("weights")
+
+    def load_variables(self, arrays):
+        """Set its weights from arrays by name."""
+        self.ask("assign", **arrays)
 
     def save(self, path):
         """Write its variables, those of the optimiser too, as a TensorFlow 1 checkpoint."""
@@ -108,6 +143,14 @@ class OriginalProgram:
             self._process.wait()
         self._process.stdout.close()
         self._errors.close()
+
+
+def _batch(noisy, level, reference=None, exponent=0.5):
+    """A request's arrays from N×H×W×C images: the program works on N×C×H×W."""
+    batch = {"noisy": np.moveaxis(noisy, -1, 1), "level": np.asarray(level, "float32"), "exponent": exponent}
+    if reference is not None:
+        batch["reference"] = np.moveaxis(reference, -1, 1)
+    return batch
 
 
 def last_error(text):

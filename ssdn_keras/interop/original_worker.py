@@ -10,15 +10,22 @@ import sys
 import types
 
 import numpy as np
+from measured import Measured  # from this folder: a script does not see the package
 
 
 def pretend_old_tensorflow():
     """Let `import tensorflow` mean version 1; returns that module and the session options that a CPU needs."""
     import tensorflow
+
+    old = getattr(getattr(tensorflow, "compat", None), "v1", None)
+    if old is None or not hasattr(old, "placeholder"):
+        raise ImportError(
+            f"TensorFlow {getattr(tensorflow, '__version__', 'of unknown version')} has no API of version 1 "
+            "(tensorflow.compat.v1), which the authors' program needs: install tensorflow<3"
+        )
     import tensorflow.python.ops.nccl_ops  # noqa: F401  (must be loaded before the name is taken)
     from tensorflow.core.protobuf import rewriter_config_pb2
 
-    old = tensorflow.compat.v1
     old.disable_v2_behavior()
     sys.modules["tensorflow"] = old
     sys.modules["tensorflow.contrib"] = old.contrib = types.ModuleType("tensorflow.contrib")
@@ -31,8 +38,15 @@ def pretend_old_tensorflow():
     return old, options
 
 
+_ACTIONS = ("build", "train", "denoise", "losses", "differentiate", "weights", "assign", "save", "restore")
+
+
 class Worker:
-    """The blind-spot pipeline of the program: one network, its optimiser, and what can be asked of them."""
+    """A pipeline of the program: one network, its optimiser, and what can be asked of them.
+
+    Images are N×C×H×W. `reference` is what n2c, n2n and ssdn_mean learn, and `exponent` that of an annealed loss; the
+    blind-spot pipeline takes neither.
+    """
 
     def __init__(self, checkout):
         self.tf, options = pretend_old_tensorflow()
@@ -43,21 +57,31 @@ class Worker:
         self.tflib, self.run = tflib, tfutil.run
         tfutil.create_session(options, force_as_default=True)
 
-    def build(self, noise, noise_parameter, channels, diagonal, seed):
+    def build(self, noise, noise_parameter, channels, diagonal, seed, algorithm):
         """Create network, loss and training step."""
         tf = self.tf
         tf.set_random_seed(int(seed))
         np.random.seed(int(seed))
         shape = [None, int(channels), None, None]
         self.noisy, self.level = tf.placeholder(tf.float32, shape), tf.placeholder(tf.float32, [None, 1, 1, 1])
+        self.reference, self.exponent = tf.placeholder(tf.float32, shape), tf.placeholder(tf.float32, [])
         self.rate = tf.placeholder(tf.float32, [])
         with tf.device("/gpu:0"):
-            network = self.tflib.Network(
-                "net", "selfsupervised_denoising.blindspot_pipeline", input_shape=shape, noise_style=str(noise),
-                noise_params=str(noise_parameter), diagonal_covariance=bool(diagonal),
-            )  # fmt: skip
-            self.outputs = network.get_output_for(self.noisy, self.level)
+            if str(algorithm) == "ssdn":
+                network = self.tflib.Network(
+                    "net", "selfsupervised_denoising.blindspot_pipeline", input_shape=shape, noise_style=str(noise),
+                    noise_params=str(noise_parameter), diagonal_covariance=bool(diagonal),
+                )  # fmt: skip
+                self.outputs = network.get_output_for(self.noisy, self.level)
+            else:
+                network = self.tflib.Network(
+                    "net", "selfsupervised_denoising.simple_pipeline", input_shape=shape, noise_style=str(noise),
+                    blindspot=str(algorithm) == "ssdn_mean", noisy_targets=str(algorithm) != "n2c",
+                )  # fmt: skip
+                self.outputs = network.get_output_for(self.reference, self.noisy, self.exponent)
+            self.variables = dict(network.trainables)
             self.loss = tf.reduce_mean(self.outputs[2])
+            self.gradients = tf.gradients(self.loss, list(self.variables.values()))
             optimiser = self.tflib.Optimizer(
                 tf_optimizer="tf.train.AdamOptimizer", learning_rate=self.rate, beta1=0.9, beta2=0.99
             )
@@ -67,18 +91,44 @@ class Worker:
         self.saver = tf.train.Saver(tf.global_variables(), max_to_keep=None)
         return {"parameters": sum(int(np.prod(variable.shape.as_list())) for variable in network.trainables.values())}
 
-    def train(self, noisy, level, rate):
-        """One step on N×C×H×W images; the loss and the posterior mean before it."""
-        feed = {self.noisy: noisy, self.level: level.reshape(-1, 1, 1, 1), self.rate: rate}
+    def _feed(self, noisy, level, reference=None, exponent=0.5):
+        return {
+            self.noisy: noisy, self.level: level.reshape(-1, 1, 1, 1), self.exponent: exponent,
+            self.reference: noisy if reference is None else reference,
+        }  # fmt: skip
+
+    def train(self, rate, **batch):
+        """One step on a minibatch; the loss and the posterior mean before it."""
+        feed = {**self._feed(**batch), self.rate: rate}
         loss, denoised, _ = self.run([self.loss, self.outputs[1], self.step], feed)
         return {"loss": loss, "denoised": denoised}
 
-    def denoise(self, noisy, level):
-        """Mean, posterior mean and the two summary maps of N×C×H×W square images."""
-        feed = {self.noisy: noisy, self.level: level.reshape(-1, 1, 1, 1)}
+    def denoise(self, **batch):
+        """Mean, posterior mean and the two summary maps of square images; seconds and bytes of memory that it took."""
         names = ("mean", "denoised", "network_std", "noise_std")
         wanted = [self.outputs[i] for i in (0, 1, 3, 4)]
-        return dict(zip(names, self.run(wanted, feed), strict=True))
+        with Measured() as measured:
+            results = self.run(wanted, self._feed(**batch))
+        return {**dict(zip(names, results, strict=True)), "seconds": measured.seconds, "memory": measured.memory}
+
+    def losses(self, **batch):
+        """The loss map, N×H×W or N×C×H×W."""
+        return {"loss": self.run(self.outputs[2], self._feed(**batch))}
+
+    def differentiate(self, **batch):
+        """Loss, and its gradient by the name of the variable."""
+        loss, gradients = self.run([self.loss, self.gradients], self._feed(**batch))
+        return {"loss": loss, **dict(zip(self.variables, gradients, strict=True))}
+
+    def weights(self):
+        """All weights by name."""
+        return self.run(self.variables)
+
+    def assign(self, **values):
+        """Set all weights."""
+        for name, variable in self.variables.items():
+            variable.load(values[name], self.tf.get_default_session())
+        return {}
 
     def save(self, path):
         """Write all variables, those of the optimiser too."""
@@ -100,7 +150,7 @@ def serve(checkout, requests, answers):
         if worker is None:
             worker = Worker(checkout)
         action = str(request.pop("action"))
-        if action not in ("build", "train", "denoise", "save", "restore"):
+        if action not in _ACTIONS:
             raise ValueError(f"unknown request {action!r}")
         write_frame(answers, getattr(worker, action)(**request))
 

@@ -1,12 +1,8 @@
 """Curves against images and against seconds, and one crop under all methods."""
 
-import io
-
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ssdn_keras.data.images import write_atomically
 from ssdn_keras.evaluation import metrics
 
 # Okabe and Ito's colours: they stay apart for colour-blind readers. A method keeps its own in every figure.
@@ -108,17 +104,3 @@ def crops(clean, pictures, name):
     side = window[0].stop - window[0].start
     figure.suptitle(f"{name}, {side}×{side} pixels; PSNR of this crop", fontsize=10)
     return figure
-
-
-def save(figure, path):
-    """Write a figure as PNG."""
-    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=150))
-
-
-def svg(figure):
-    """A figure as SVG text for a page."""
-    text = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "ssdn_keras"}):
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    content = text.getvalue()
-    return content[content.index("<svg") :]

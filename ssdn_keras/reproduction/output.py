@@ -1,5 +1,6 @@
 """Everything a comparison writes: table.md, table.csv, figures, index.html."""
 
+from ssdn_keras.evaluation import drawing
 from ssdn_keras.reproduction import figures, page, table
 from ssdn_keras.reproduction.pictures import evaluated_images
 from ssdn_keras.reproduction.results import largest_fall
@@ -55,14 +56,14 @@ def _write_figures(comparison, outcomes):
     validated_on = comparison.validated_on
     for against in ("images", "seconds") if learned else ():
         figure = figures.curves(learned, against, comparison.settings.noise, validated_on)
-        figures.save(figure, comparison.out / f"curves_{against}.png")
-        drawings[f"curves_{against}"] = figures.svg(figure)
+        drawing.save(figure, comparison.out / f"curves_{against}.png")
+        drawings[f"curves_{against}"] = drawing.svg(figure)
     wanted = comparison.picture
     for set_name, name, clean, noisy, pictures in evaluated_images(comparison, outcomes):
         if wanted in (None, f"{set_name}/{name}"):
             shown = [("Noisy", noisy)] + [(o.row.title, pictures[o.row.name][0]) for o in outcomes]
             figure = figures.crops(clean, shown, f"{set_name}/{name}")
-            figures.save(figure, comparison.out / "crops.png")
+            drawing.save(figure, comparison.out / "crops.png")
             drawings["crops"] = comparison.out / "crops.png"
             break
     return drawings

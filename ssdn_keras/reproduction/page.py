@@ -2,16 +2,15 @@
 
 import base64
 import functools
-import io
 import json
 from pathlib import Path
 
 import jinja2
-from PIL import Image
 from tqdm import tqdm
 
 from ssdn_keras.data.images import write_atomically
 from ssdn_keras.evaluation import report
+from ssdn_keras.evaluation.picture import data_uri
 from ssdn_keras.evaluation.run import STD_GAIN
 from ssdn_keras.reproduction.pictures import evaluated_images
 
@@ -23,13 +22,6 @@ _ENCODINGS = (
 _MEGABYTE = 1e6
 # Images of each set, about, whose sizes are taken for those of all.
 _SAMPLED = 4
-
-
-def encode(picture, kind, options):
-    """A uint8 picture H×W×C as a data URI."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _pictures(clean, noisy, restored):
@@ -47,7 +39,7 @@ def choose_encoding(samples, pixels, megabytes):
 
     def size(encoding):
         return sum(
-            sum(len(encode(picture, *encoding[:2])) for image in images for picture in image)
+            sum(len(data_uri(picture, *encoding[:2])) for image in images for picture in image)
             * pixels[name] / sum(image[0].shape[0] * image[0].shape[1] for image in images)
             for name, images in samples.items()
         )  # fmt: skip
@@ -60,19 +52,19 @@ def _entry(set_name, name, clean, noisy, restored, outcomes, encoding):
     kind, options = encoding
     first = next(iter(outcomes)).per_image[set_name, name]
     methods = {
-        "clean": {"picture": encode(clean, kind, options)},
+        "clean": {"picture": data_uri(clean, kind, options)},
         "noisy": {
-            "picture": encode(noisy, kind, options), "psnr": first["psnr_noisy"], "ssim": first["ssim_noisy"],
+            "picture": data_uri(noisy, kind, options), "psnr": first["psnr_noisy"], "ssim": first["ssim_noisy"],
         },
     }  # fmt: skip
     for outcome in outcomes:
         denoised, std = restored[outcome.row.name]
         row = outcome.per_image[set_name, name]
         methods[outcome.row.name] = {
-            "picture": encode(denoised, kind, options), "psnr": row["psnr_denoised"], "ssim": row["ssim_denoised"],
+            "picture": data_uri(denoised, kind, options), "psnr": row["psnr_denoised"], "ssim": row["ssim_denoised"],
         }  # fmt: skip
         if std is not None:
-            methods[outcome.row.name]["std"] = encode(std, kind, options)
+            methods[outcome.row.name]["std"] = data_uri(std, kind, options)
     return {"set": set_name, "name": name, "width": clean.shape[1], "height": clean.shape[0], "methods": methods}
 
 

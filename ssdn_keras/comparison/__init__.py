@@ -1,0 +1,1 @@
+"""This package and the authors' program side by side: the same weights, images, noise and batches."""
