@@ -20,6 +20,14 @@ COMMAND.string("train_noisy", None, "Noisy images: the same kinds. Nothing is ad
 COMMAND.switch("freeze_noise", False, "With --train_clean: draw the noise once per image instead of for every crop.")
 COMMAND.switch("clip_noise", False, "With --train_clean: clip noisy values and round them to 8 bits, as a file would.")
 COMMAND.integer("crop", 256, "Side of the square training crops, in pixels. Smaller images are left out.", lowest=1)
+COMMAND.group("Published experiment")
+COMMAND.string(
+    "experiment",
+    None,
+    "One of the authors' 46 by its name, such as gauss25-blindspot_diag-sigma_global or poisson30-n2c-mono. It sets "
+    "--noise, --noise_parameter, --algorithm, --channels and --diagonal_covariance, and --images unless that is given. "
+    "All other flags are as published by default.",
+)
 COMMAND.group("Noise")
 COMMAND.string(
     "noise",
@@ -84,11 +92,37 @@ COMMAND.integer(
 )
 
 
+def apply_experiment(flags):
+    """Set what --experiment stands for.
+
+    Raises:
+        UsageError: there is no such experiment, or another flag contradicts it.
+    """
+    if flags.experiment is None:
+        return
+    from ssdn_keras.interop.experiments import parse_experiment
+
+    experiment = checked(parse_experiment, flags.experiment)
+    for name in ("noise", "noise_parameter", "algorithm", "channels", "diagonal_covariance"):
+        published, flag = getattr(experiment, name), flags[name]
+        if flag.present and flag.value != published:
+            shown, other = (_as_flag(name, value) for value in (flag.value, published))
+            raise UsageError(f"{shown} contradicts --experiment={experiment.name}, which has {other}")
+        flag.value = published
+    if not flags["images"].present:
+        flags.images = experiment.images
+
+
+def _as_flag(name, value):
+    return f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}"
+
+
 def read_settings(flags):
     """Checked `TrainSettings` from parsed flags."""
     from ssdn_keras.noise import parse_noise
     from ssdn_keras.training.settings import TrainSettings
 
+    apply_experiment(flags)
     if (flags.train_clean is None) == (flags.train_noisy is None):
         both = "not both" if flags.train_clean else "one of them"
         raise UsageError(f"give --train_clean (noise is added) or --train_noisy (nothing is added), {both}")

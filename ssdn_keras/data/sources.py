@@ -1,6 +1,7 @@
 """Sets of training images: arrays, a folder, or an HDF5 file. One contract: a length and `image(i)`."""
 
 import hashlib
+import math
 import os
 import sys
 import threading
@@ -12,6 +13,10 @@ from tqdm import tqdm
 from ssdn_keras.data.images import ImageError, list_images, read_image, to_channels
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
+# What h5py raises for a damaged file, beside the ValueError that says what is wrong with the layout.
+_HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, OverflowError, MemoryError)
+# The authors' tool makes room for all images first, and ends at the first that is damaged.
+_NEVER_WRITTEN = "was never written: what made the file did not get so far"
 
 
 def tell(message):
@@ -79,38 +84,54 @@ class ArraySource:
 class HDF5Source:
     """The authors' format: `images`, flattened C×H×W uint8 of variable length, and `shapes`, N×3 (C, H, W).
 
-    Images are read when they are needed, so the file may be larger than the memory.
+    Images are read when they are needed, so the file may be larger than the memory. Of four channels the last, alpha,
+    is dropped.
+
+    Attributes:
+        numbers: places in the file of the images that are used.
+        skipped: list of (name, reason).
     """
 
     def __init__(self, path, channels, smallest=1):
-        import h5py
-
-        self.path, self.channels, self.skipped = Path(path), channels, []
+        self.path, self.channels = Path(path), channels
         self._lock = threading.Lock()
-        try:
-            self._file = h5py.File(path, "r")
-        except OSError as error:
-            raise ValueError(f"{path}: not a readable HDF5 file ({error})") from None
-        datasets = [self._file.get(name) for name in ("images", "shapes")]
-        if not all(isinstance(dataset, h5py.Dataset) for dataset in datasets):
-            raise ValueError(f"{path}: needs the datasets 'images' and 'shapes', has {sorted(self._file) or 'none'}")
-        images, shapes = datasets
-        vlen = h5py.check_vlen_dtype(images.dtype)
-        if vlen != np.uint8 or images.ndim != 1:
-            raise ValueError(f"{path}: 'images' must be one flattened uint8 array of variable length per image")
-        if shapes.shape != (len(images), 3) or shapes.dtype.kind not in "iu":
-            raise ValueError(f"{path}: 'shapes' must be integers {len(images)}×3 (C, H, W), is {shapes.shape}")
-        self._images, self._shapes = images, shapes[:]
         if channels not in (1, 3):
             raise ValueError(f"{path}: holds images for 1 or 3 channels, {channels} were asked for")
-        if len(self._shapes) and not np.isin(self._shapes[:, 0], (1, 3)).all():
-            raise ValueError(f"{path}: images must have 1 or 3 channels (C, H, W)")
+        try:
+            self._images, self._shapes = self._open()
+        except _HDF5_ERRORS as error:
+            raise ValueError(f"{path}: not a readable HDF5 file ({error})") from None
+        if not len(self._shapes):
+            raise ValueError(f"{path}: holds no image")
+        missing = ~self._shapes.any(axis=1)
+        if not np.isin(self._shapes[:, 0], (1, 3, 4))[~missing].all():
+            raise ValueError(f"{path}: images must have 1 or 3 channels (C, H, W), or 4 with alpha")
         large = self._shapes[:, 1:].min(axis=1) >= smallest
-        self.skipped = [(f"image {i}", too_small(self._shapes[i, 1:], smallest)) for i in np.flatnonzero(~large)]
-        self._kept = np.flatnonzero(large)
+        self.skipped = [
+            (f"image {i}", _NEVER_WRITTEN if missing[i] else too_small(self._shapes[i, 1:], smallest))
+            for i in np.flatnonzero(~large)
+        ]
+        self.numbers = np.flatnonzero(large)
+
+    def _open(self):
+        """The dataset of images, and the shapes."""
+        import h5py
+
+        self._file = h5py.File(self.path, "r")
+        names = sorted(map(str, self._file))
+        if not {"images", "shapes"} <= set(names):
+            raise ValueError(f"{self.path}: needs the datasets 'images' and 'shapes', has {names or 'none'}")
+        images, shapes = (self._file[name] for name in ("images", "shapes"))
+        if not all(isinstance(dataset, h5py.Dataset) for dataset in (images, shapes)):
+            raise ValueError(f"{self.path}: 'images' and 'shapes' must be datasets, not groups")
+        if h5py.check_vlen_dtype(images.dtype) != np.uint8 or images.ndim != 1:
+            raise ValueError(f"{self.path}: 'images' must be one flattened uint8 array of variable length per image")
+        if shapes.shape != (len(images), 3) or shapes.dtype.kind not in "iu":
+            raise ValueError(f"{self.path}: 'shapes' must be integers {len(images)}×3 (C, H, W), is {shapes.shape}")
+        return images, shapes[:]
 
     def __len__(self):
-        return len(self._kept)
+        return len(self.numbers)
 
     @property
     def fingerprint(self):
@@ -119,15 +140,26 @@ class HDF5Source:
 
     def image(self, index):
         """Image `index`, uint8 H×W×channels."""
-        index = int(self._kept[index])
-        with self._lock:
-            flat = self._images[index]
+        return to_channels(self.stored(index), self.channels)
+
+    def stored(self, index):
+        """Image `index` with the channels that it has in the file, 1 or 3: uint8 H×W×C.
+
+        Raises:
+            ValueError: it is damaged, or its shape does not fit.
+        """
+        index = int(self.numbers[index])
+        try:
+            with self._lock:
+                flat = self._images[index]
+        except _HDF5_ERRORS as error:
+            raise ValueError(f"{self.path}: image {index} cannot be read ({error})") from None
         shape = tuple(int(size) for size in self._shapes[index])
-        if flat.size != np.prod(shape):
+        if flat.size != math.prod(shape):
             raise ValueError(
                 f"{self.path}: image {index} has {flat.size} values, its shape {shape} needs more or fewer"
             )
-        return to_channels(flat.reshape(shape).transpose(1, 2, 0), self.channels)
+        return flat.reshape(shape)[:3].transpose(1, 2, 0)
 
 
 def too_small(shape, smallest):

@@ -11,6 +11,8 @@ from ssdn_keras.version import __version__
 
 _REGISTERED_NAME = "ssdn_keras>Denoiser"
 _LARGEST_ENTRY = 2**30
+# Network files of other programs, which `python -m ssdn_keras.convert` reads.
+_FOREIGN = {".pickle": "the authors' program", ".wt": "the PyTorch reimplementation"}
 
 
 def _text(value):
@@ -59,6 +61,11 @@ def load(path, dtype="float32"):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
+    if path.suffix.lower() in _FOREIGN:
+        raise ValueError(
+            f"{path}: a network of {_FOREIGN[path.suffix.lower()]}; convert it first: python -m ssdn_keras.convert "
+            f"{path} {path.with_suffix('.keras').name}"
+        )
     config, weights = _read(path)
     if _newer(config.get("version")):
         raise ValueError(
