@@ -1,24 +1,25 @@
-"""python -m ssdn_keras.convert: networks of the authors' program to ours, and weights by their names."""
+"""python -m ssdn_keras.convert: networks of other programs to ours, and weights by the authors' names."""
 
 import sys
 from pathlib import Path
 
 from ssdn_keras.cli import Command, UsageError, checked
 
-_KINDS = ((".pickle", ".keras"), (".pickle", ".npz"), (".keras", ".npz"), (".npz", ".keras"))
+_KINDS = {".pickle": (".keras", ".npz"), ".wt": (".keras", ".npz"), ".keras": (".npz",), ".npz": (".keras",)}
 
 COMMAND = Command(
     "python -m ssdn_keras.convert",
-    "Reads a network of the authors' program (.pickle) without running anything of it, and writes a model (.keras), or "
-    "its variables by their original names (.npz). A model (.keras) becomes such an .npz file, too.",
+    "Reads a network of the authors' program (.pickle) or of the PyTorch reimplementation (.wt) without running "
+    "anything of it, and writes a model (.keras), or its variables by the authors' names (.npz). A model (.keras) "
+    "becomes such an .npz file, too.",
     "FROM TO",
 )
 COMMAND.group("Conversion")
 COMMAND.string(
     "noise",
     None,
-    "Noise and level that the network was trained on, such as gauss25 or poisson5_50. By default what the file's name "
-    "says (network-final-gauss25-….pickle); the file itself names only the kind.",
+    "Noise and level that the network was trained on, such as gauss25 or poisson5_50. By default what a .wt file says, "
+    "or the name of a .pickle file (network-final-gauss25-….pickle), which itself names only the kind.",
 )
 COMMAND.string(
     "experiment",
@@ -37,8 +38,8 @@ def read_original(path, noise=None):
     """
     from ssdn_keras.interop.conversion import configuration
     from ssdn_keras.interop.experiments import experiment_of_file
+    from ssdn_keras.interop.network_file import NetworkFileError
     from ssdn_keras.interop.original_file import read_network
-    from ssdn_keras.interop.pickle_machine import NetworkFileError
     from ssdn_keras.noise import parse_noise
 
     network = read_network(path)
@@ -49,17 +50,21 @@ def read_original(path, noise=None):
     experiment = experiment_of_file(path)
     if noise is None and experiment is not None and parse_noise(experiment.noise).model.name == found.noise:
         noise = experiment.noise
-    spec = checked(parse_noise, noise or found.noise)
-    if spec.model.name != found.noise:
-        raise UsageError(f"--noise={noise}: {path} was trained on {found.noise} noise")
-    return network, spec
+    return network, _checked_noise(path, noise or found.noise, found.noise)
+
+
+def _checked_noise(path, noise, kind):
+    from ssdn_keras.noise import parse_noise
+
+    spec = checked(parse_noise, noise)
+    if spec.model.name != kind:
+        raise UsageError(f"--noise={noise}: {path} was trained on {kind} noise")
+    return spec
 
 
 def _convert_pickle(source, target, flags):
-    from ssdn_keras.data.images import write_atomically
     from ssdn_keras.interop import conversion
-    from ssdn_keras.interop.pickle_machine import NetworkFileError
-    from ssdn_keras.interop.variables_file import write_variables
+    from ssdn_keras.interop.network_file import NetworkFileError
 
     network, spec = read_original(source, flags.noise)
     older = conversion.older_layout(network)
@@ -69,8 +74,34 @@ def _convert_pickle(source, target, flags):
         model = conversion.to_denoiser(network, str(spec))
     except NetworkFileError as error:
         raise NetworkFileError(f"{source}: {error}") from None
+    return _write(target, model, network.variables)
+
+
+def _convert_pytorch(source, target, flags):
+    from ssdn_keras.interop import pytorch_conversion
+    from ssdn_keras.interop.network_file import NetworkFileError
+    from ssdn_keras.interop.pytorch_file import read_network
+
+    network = read_network(source)
+    try:
+        kind = pytorch_conversion.configuration(network).noise
+        spec = _checked_noise(source, flags.noise, kind) if flags.noise else None
+        model, variables = pytorch_conversion.to_denoiser(network, spec)
+    except NetworkFileError as error:
+        raise NetworkFileError(f"{source}: {error}") from None
+    description = _write(target, model, variables)
+    remarks = pytorch_conversion.remarks(network)
+    if remarks:
+        print(f"{source}: {remarks}", file=sys.stderr)
+    return description
+
+
+def _write(target, model, variables):
+    from ssdn_keras.data.images import write_atomically
+    from ssdn_keras.interop.variables_file import write_variables
+
     if target.suffix.lower() == ".npz":
-        write_variables(target, network.variables)
+        write_variables(target, variables)
     else:
         write_atomically(target, model.save)
     return _describe(model)
@@ -110,21 +141,27 @@ def _describe(model):
 def main(flags, arguments):
     """Convert by the flags."""
     if len(arguments) != 2:
-        raise UsageError("give two files: FROM (.pickle or .keras) and TO (.keras or .npz)")
+        raise UsageError("give two files: FROM (.pickle, .wt or .keras) and TO (.keras or .npz)")
     source, target = map(Path, arguments)
-    kinds = (source.suffix.lower(), target.suffix.lower())
-    if kinds not in _KINDS:
+    kind = source.suffix.lower()
+    if kind == ".training":
+        from ssdn_keras.interop.pytorch_pickle import WHOLE_TRAINING
+
+        raise UsageError(f"{source}: {WHOLE_TRAINING}")
+    if target.suffix.lower() not in _KINDS.get(kind, ()):
         raise UsageError(
-            f"cannot convert {source.name} to {target.name}: .pickle becomes .keras or .npz, .keras becomes .npz, and "
-            ".npz becomes .keras"
+            f"cannot convert {source.name} to {target.name}: .pickle and .wt become .keras or .npz, .keras becomes "
+            ".npz, and .npz becomes .keras"
         )
     if target.exists() and not flags.overwrite:
         raise UsageError(f"{target} exists: give --overwrite to replace it")
-    if kinds[0] != ".pickle" and flags.noise:
-        raise UsageError("--noise goes with a .pickle file")
-    if (kinds[0] == ".npz") != bool(flags.experiment):
+    if kind not in (".pickle", ".wt") and flags.noise:
+        raise UsageError("--noise goes with a .pickle or .wt file")
+    if (kind == ".npz") != bool(flags.experiment):
         raise UsageError("--experiment goes with an .npz file, which does not say what network it belongs to")
-    action = {".pickle": _convert_pickle, ".keras": _convert_model, ".npz": _convert_variables}[kinds[0]]
+    action = {
+        ".pickle": _convert_pickle, ".wt": _convert_pytorch, ".keras": _convert_model, ".npz": _convert_variables,
+    }[kind]  # fmt: skip
     print(f"wrote {target}: {action(source, target, flags)}")
     return 0
 

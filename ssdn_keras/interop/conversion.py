@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssdn_keras.interop import original
-from ssdn_keras.interop.original_file import expected_inputs, shown
-from ssdn_keras.interop.pickle_machine import NetworkFileError
+from ssdn_keras.interop.network_file import NetworkFileError, shown
+from ssdn_keras.interop.original_file import expected_inputs
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.noise.levels import NOISE_MODELS
 
@@ -85,21 +85,33 @@ def to_denoiser(network, noise=None):
         NetworkFileError: the variables are not those of its configuration.
         ValueError: the noise is of another kind.
     """
+    found = configuration(network)
+    try:
+        return model_of(found, parse_noise(noise or found.noise), network.variables)
+    except NetworkFileError as error:
+        older = older_layout(network)
+        raise NetworkFileError(f"{error}{f' (an older layout: {older})' if older else ''}") from None
+
+
+def model_of(found, spec, variables):
+    """A `Denoiser` of a `Configuration`, trained on a `NoiseSpec`, with variables by their original names.
+
+    Raises:
+        NetworkFileError: the variables are not those of the configuration, or not finite.
+        ValueError: the noise is of another kind.
+    """
     from ssdn_keras.model.denoiser import Denoiser
 
-    found = configuration(network)
-    spec = parse_noise(noise or found.noise)
     if spec.model.name != found.noise:
         raise ValueError(f"noise {str(spec)!r}: the network was trained on {found.noise} noise")
+    if not all(np.isfinite(value).all() for value in variables.values()):
+        raise NetworkFileError("some of its weights are NaN or infinite")
     model = Denoiser(
         noise=found.noise, noise_range=spec.levels, noise_parameter=found.noise_parameter, channels=found.channels,
         diagonal_covariance=found.diagonal_covariance, algorithm=found.algorithm, name="denoiser",
     )  # fmt: skip
-    if not all(np.isfinite(value).all() for value in network.variables.values()):
-        raise NetworkFileError("some of its weights are NaN or infinite")
     try:
-        original.load_variables(model, network.variables)
+        original.load_variables(model, variables)
     except ValueError as error:
-        older = older_layout(network)
-        raise NetworkFileError(f"{error}{f' (an older layout: {older})' if older else ''}") from None
+        raise NetworkFileError(str(error)) from None
     return model

@@ -1,13 +1,14 @@
 """The authors' network files, read without running them.
 
-They are Python pickles whose loading executes source text that they hold; `pickle_machine` follows such a pickle and
+They are Python pickles whose loading executes source text that they hold; `original_pickle` follows such a pickle and
 runs nothing, here its record is read.
 """
 
 import re
 from dataclasses import dataclass
 
-from ssdn_keras.interop.pickle_machine import LARGEST_FILE, Array, NetworkFileError, follow
+from ssdn_keras.interop.network_file import NetworkFileError, read_file, shown
+from ssdn_keras.interop.original_pickle import Array, follow
 
 _ARGUMENTS = {"blindspot_pipeline": 2, "simple_pipeline": 3}
 
@@ -41,19 +42,7 @@ def read_network(path):
         NetworkFileError: it is not such a file, is damaged, or holds what has no place in one.
         FileNotFoundError: there is no such file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such network file")
-    if path.stat().st_size > LARGEST_FILE:
-        raise NetworkFileError(f"{path}: larger than any network of the authors' program")
-    try:
-        return _network(follow(path.read_bytes()).state)
-    except NetworkFileError as error:
-        raise NetworkFileError(f"{path}: {error}") from None
-    except (ValueError, IndexError, TypeError, KeyError, OverflowError, RecursionError, EOFError, MemoryError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise NetworkFileError(
-            f"{path}: not a network file of the authors' program, or a damaged one ({reason:.200})"
-        ) from None
+    return read_file(path, lambda data: _network(follow(data).state), "the authors' program")
 
 
 def _text(state, name):
@@ -94,15 +83,6 @@ def _input_count(source, pipeline):
     lines = [line.split("#")[0] for line in match.group(1).splitlines()]
     parameters = [part.strip() for line in lines for part in line.split(",")]
     return sum(1 for part in parameters if re.fullmatch(r"\w+", part))
-
-
-def shown(value):
-    """A value from a file for a message: short texts and numbers as they are, of anything else its kind."""
-    return (
-        repr(value[:60] if isinstance(value, str) else value)
-        if type(value) in (str, int, bool, type(None))
-        else (f"of type {type(value).__name__}")
-    )
 
 
 def expected_inputs(pipeline):

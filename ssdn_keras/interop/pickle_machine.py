@@ -1,97 +1,92 @@
 """Follows the instructions of a pickle without running anything of it.
 
-`pickletools` lists the instructions; a small machine follows those that make numbers, texts, containers, arrays and one
-record. It imports nothing and calls nothing that a file names.
+`pickletools` lists the instructions; a small machine follows those that make numbers, texts and containers. It imports
+nothing and calls nothing that a file names. What else a kind of file may hold, a subclass says: which names it may
+mention, and which plain values stand for what calling them would make.
 """
 
-import math
-import pickletools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
+from ssdn_keras.interop.network_file import NetworkFileError, refuse
 
-LARGEST_FILE = 256 * 2**20
-LARGEST_INTEGER_BYTES = 8
 MOST_INSTRUCTIONS = 1_000_000
-MOST_DIMENSIONS = 8
-LARGEST_RESULT = 2 * LARGEST_FILE
-_KINDS = {"f2", "f4", "f8"}
-_ARRAY_MAKERS = {"numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct"}
-_BUFFER_READERS = {"numpy.core.numeric _frombuffer", "numpy._core.numeric _frombuffer"}  # of pickle protocol 5
-_NETWORK = "dnnlib.tflib.network Network"
-_DICTIONARY = "dnnlib.util EasyDict"
-_KNOWN = {_NETWORK, _DICTIONARY, "numpy ndarray", "numpy dtype", "_codecs encode", *_ARRAY_MAKERS, *_BUFFER_READERS}
-
-
-class NetworkFileError(ValueError):
-    """The file is not a network file of the authors' program, or not one that can be read; the message says why."""
 
 
 @dataclass(frozen=True)
-class _Name:
+class Name:
     """A class or function that the file names; never looked up."""
 
     text: str
-
-
-@dataclass
-class _Kind:
-    """A NumPy type in the making."""
-
-    code: str
-    order: str = "="
-
-
-@dataclass
-class Array:
-    """A NumPy array in the making."""
-
-    value: np.ndarray | None = None
-
-
-@dataclass
-class Record:
-    """The network object: its state and nothing else."""
-
-    state: dict = field(default_factory=dict)
 
 
 class _Mark:
     pass
 
 
-def _refuse(what):
-    raise NetworkFileError(f"{what}: a network file has no need of that; nothing of the file was run")
+class Machine:
+    """Follows a pickle's instructions with a stack and a memory of plain values.
 
+    Attributes:
+        known: the names that a file may mention, as "module name".
+        key_kinds: what the keys of a dictionary may be, for the message about others.
+        integer_bytes: size of the largest integer.
+    """
 
-class _Machine:
-    """Follows a pickle's instructions with a stack and a memory of plain values."""
+    known = frozenset()
+    key_kinds = "texts"
+    integer_bytes = 8
 
     def __init__(self):
-        self.stack, self.memory, self.made = [], {}, 0
+        self.stack, self.memory = [], {}
+
+    # What a kind of file may hold beside plain values; by default nothing.
+
+    def is_key(self, value):
+        """Whether a value may be the key of a dictionary."""
+        return isinstance(value, str)
+
+    def made(self, name, arguments):
+        """The value that stands for a call of a known name (`Name`) with arguments (tuple)."""
+        refuse(f"calling {name.text.replace(' ', '.')}")
+
+    def new(self, name):
+        """The value that stands for a new object of a known class, made without arguments."""
+        refuse("making an object")
+
+    def give_state(self, target, state):
+        """Give the value on top of the stack (None if there is none) a state."""
+        refuse("giving an unexpected object a state")
+
+    def stored(self, identifier):
+        """The value that stands for something that the file stores outside the pickle."""
+        refuse("the pickle instruction BINPERSID")
+
+    # The machine.
 
     def run(self, instructions):
         """The value that the pickle describes."""
         for count, (operation, argument, _) in enumerate(instructions):
             if count > MOST_INSTRUCTIONS:
-                _refuse(f"more than {MOST_INSTRUCTIONS:,} instructions")
+                refuse(f"more than {MOST_INSTRUCTIONS:,} instructions")
             if operation.name == "STOP":
                 return self.pop()
             action = _ACTIONS.get(operation.name)
             if action is None:
-                _refuse(f"the pickle instruction {operation.name}")
+                refuse(f"the pickle instruction {operation.name}")
             action(self, argument)
         raise NetworkFileError("the file ends too early")
 
     def push(self, value):
+        """Put a value on the stack."""
         self.stack.append(value)
 
     def pop(self):
+        """Take a value from the stack."""
         if not self.stack or isinstance(self.stack[-1], _Mark):
             raise NetworkFileError("damaged: a value is missing")
         return self.stack.pop()
 
-    def since_mark(self):
+    def _since_mark(self):
         for index in range(len(self.stack) - 1, -1, -1):
             if isinstance(self.stack[index], _Mark):
                 values = self.stack[index + 1 :]
@@ -99,110 +94,66 @@ class _Machine:
                 return values
         raise NetworkFileError("damaged: a mark is missing")
 
-    def top(self, kind):
+    def _top(self, kind):
         if not self.stack or not isinstance(self.stack[-1], kind):
             raise NetworkFileError("damaged: a value is of the wrong kind")
         return self.stack[-1]
 
-    def integer(self, value):
-        if abs(int(value)).bit_length() > 8 * LARGEST_INTEGER_BYTES:
-            _refuse("an integer of thousands of digits")
+    def _integer(self, value):
+        if abs(int(value)).bit_length() > 8 * self.integer_bytes:
+            refuse("an integer of thousands of digits")
         self.push(int(value))
 
-    def tuple_of(self, count):
+    def _tuple_of(self, count):
         self.push(tuple(reversed([self.pop() for _ in range(count)])))
 
-    def remember(self, place):
+    def _remember(self, place):
         if not self.stack:
             raise NetworkFileError("damaged: nothing to remember")
+        if not 0 <= place <= MOST_INSTRUCTIONS:
+            raise NetworkFileError("damaged: a place in memory that no file needs")
         self.memory[place] = self.stack[-1]
 
-    def recall(self, place):
+    def _recall(self, place):
         if place not in self.memory:
             raise NetworkFileError("damaged: a value was never stored")
         self.push(self.memory[place])
 
-    def name(self, text):
-        if text not in _KNOWN:
-            _refuse(f"it names {text.replace(' ', '.')[:80]!r}")
-        self.push(_Name(text))
+    def _name(self, text):
+        if text not in self.known:
+            refuse(f"it names {text.replace(' ', '.')[:80]!r}")
+        self.push(Name(text))
 
-    def stack_name(self):
+    def _stack_name(self):
         name, module = self.pop(), self.pop()
         if not isinstance(name, str) or not isinstance(module, str):
             raise NetworkFileError("damaged: a name is no text")
-        self.name(f"{module} {name}")
+        self._name(f"{module} {name}")
 
-    def append(self, values):
-        self.top(list).extend(values)
+    def _append(self, values):
+        self._top(list).extend(values)
 
-    def set_items(self, values):
-        target = self.top(dict)
-        if len(values) % 2 or not all(isinstance(key, str) for key in values[::2]):
-            raise NetworkFileError("damaged: keys must be texts")
+    def _set_items(self, values):
+        target = self._top(dict)
+        if len(values) % 2 or not all(self.is_key(key) for key in values[::2]):
+            raise NetworkFileError(f"damaged: keys must be {self.key_kinds}")
         target.update(zip(values[::2], values[1::2], strict=True))
 
-    def new_object(self):
+    def _new_object(self):
         arguments, name = self.pop(), self.pop()
-        if arguments != () or not isinstance(name, _Name) or name.text not in (_NETWORK, _DICTIONARY):
-            _refuse("making an object other than a network")
-        self.push(Record() if name.text == _NETWORK else {})
+        if arguments != () or not isinstance(name, Name):
+            refuse("making an object other than a network")
+        self.push(self.new(name))
 
-    def count(self, data):
-        """Bytes may be copied again and again by a file that names them once: all of them are counted."""
-        self.made += len(data) if isinstance(data, (bytes, str)) else 0
-        if self.made > LARGEST_RESULT:
-            _refuse("more values than any network has")
-
-    def call(self):
+    def _call(self):
         arguments, name = self.pop(), self.pop()
-        if not isinstance(name, _Name) or not isinstance(arguments, tuple):
-            _refuse("calling something that is no function of NumPy's")
-        if name.text in _ARRAY_MAKERS and arguments[:1] == (_Name("numpy ndarray"),):
-            self.push(Array())
-        elif name.text in _BUFFER_READERS and len(arguments) == 4:
-            data, kind, shape, order = arguments
-            self.count(data)
-            self.push(Array(_array((1, shape, kind, order == "F", data))))
-        elif name.text == "numpy dtype" and arguments and isinstance(arguments[0], str) and arguments[0] in _KINDS:
-            self.push(_Kind(arguments[0]))
-        elif (
-            name.text == "_codecs encode" and len(arguments) == 2 and isinstance(arguments[0], str)
-            and arguments[1] == "latin1"
-        ):  # fmt: skip
-            self.count(arguments[0])
-            self.push(arguments[0].encode("latin1"))
-        elif name.text == _DICTIONARY and arguments == ():
-            self.push({})
-        else:
-            _refuse(f"calling {name.text.replace(' ', '.')} with these arguments")
+        if not isinstance(name, Name) or not isinstance(arguments, tuple):
+            refuse("calling something that is no known function")
+        self.push(self.made(name, arguments))
 
-    def build(self):
-        state, target = self.pop(), self.stack[-1] if self.stack else None
-        if isinstance(target, Record) and isinstance(state, dict):
-            target.state = state
-        elif isinstance(target, _Kind) and isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "="):
-            target.order = state[1]
-        elif isinstance(target, Array):
-            self.count(state[-1] if isinstance(state, tuple) and state else b"")
-            target.value = _array(state)
-        elif not (type(target) is dict and state in ({}, None)):
-            _refuse("giving an unexpected object a state")
-
-
-def _array(state):
-    """An array from the state that NumPy gives it: version, shape, type, order in memory, bytes."""
-    if not (isinstance(state, tuple) and len(state) == 5 and isinstance(state[1], tuple)):
-        raise NetworkFileError("damaged: an array without shape and values")
-    _, shape, kind, by_columns, data = state
-    if not isinstance(kind, _Kind) or not isinstance(data, bytes):
-        _refuse("an array of anything but floats")
-    if len(shape) > MOST_DIMENSIONS or not all(type(side) is int and side >= 0 for side in shape):
-        raise NetworkFileError(f"damaged: an array of {len(shape)} dimensions, or with a side that is no count")
-    dtype = np.dtype(kind.order + kind.code)
-    if math.prod(shape) * dtype.itemsize != len(data):
-        raise NetworkFileError(f"damaged: {len(data)} bytes for an array of shape {shape}")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns is True else "C").astype("float32")
+    def _build(self):
+        state = self.pop()
+        self.give_state(self.stack[-1] if self.stack else None, state)
 
 
 _ACTIONS = {
@@ -212,7 +163,7 @@ _ACTIONS = {
     "NONE": lambda m, a: m.push(None),
     "NEWTRUE": lambda m, a: m.push(True),
     "NEWFALSE": lambda m, a: m.push(False),
-    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "INT", "LONG", "LONG4"), lambda m, a: m.integer(a)),
+    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "INT", "LONG", "LONG4"), lambda m, a: m._integer(a)),
     **dict.fromkeys(
         ("BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE", "BINBYTES", "SHORT_BINBYTES",
          "BINBYTES8"),
@@ -222,36 +173,21 @@ _ACTIONS = {
     "EMPTY_TUPLE": lambda m, a: m.push(()),
     "EMPTY_LIST": lambda m, a: m.push([]),
     "EMPTY_DICT": lambda m, a: m.push({}),
-    "TUPLE": lambda m, a: m.push(tuple(m.since_mark())),
-    "TUPLE1": lambda m, a: m.tuple_of(1),
-    "TUPLE2": lambda m, a: m.tuple_of(2),
-    "TUPLE3": lambda m, a: m.tuple_of(3),
-    "APPEND": lambda m, a: m.append([m.pop()]),
-    "APPENDS": lambda m, a: m.append(m.since_mark()),
-    "SETITEM": lambda m, a: m.set_items([m.pop(), m.pop()][::-1]),
-    "SETITEMS": lambda m, a: m.set_items(m.since_mark()),
-    **dict.fromkeys(("BINPUT", "LONG_BINPUT", "PUT"), lambda m, a: m.remember(int(a))),
-    "MEMOIZE": lambda m, a: m.remember(len(m.memory)),
-    **dict.fromkeys(("BINGET", "LONG_BINGET", "GET"), lambda m, a: m.recall(int(a))),
-    "GLOBAL": lambda m, a: m.name(a),
-    "STACK_GLOBAL": lambda m, a: m.stack_name(),
-    "NEWOBJ": lambda m, a: m.new_object(),
-    "REDUCE": lambda m, a: m.call(),
-    "BUILD": lambda m, a: m.build(),
+    "TUPLE": lambda m, a: m.push(tuple(m._since_mark())),
+    "TUPLE1": lambda m, a: m._tuple_of(1),
+    "TUPLE2": lambda m, a: m._tuple_of(2),
+    "TUPLE3": lambda m, a: m._tuple_of(3),
+    "APPEND": lambda m, a: m._append([m.pop()]),
+    "APPENDS": lambda m, a: m._append(m._since_mark()),
+    "SETITEM": lambda m, a: m._set_items([m.pop(), m.pop()][::-1]),
+    "SETITEMS": lambda m, a: m._set_items(m._since_mark()),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT", "PUT"), lambda m, a: m._remember(int(a))),
+    "MEMOIZE": lambda m, a: m._remember(len(m.memory)),
+    **dict.fromkeys(("BINGET", "LONG_BINGET", "GET"), lambda m, a: m._recall(int(a))),
+    "GLOBAL": lambda m, a: m._name(a),
+    "STACK_GLOBAL": lambda m, a: m._stack_name(),
+    "NEWOBJ": lambda m, a: m._new_object(),
+    "REDUCE": lambda m, a: m._call(),
+    "BUILD": lambda m, a: m._build(),
+    "BINPERSID": lambda m, a: m.push(m.stored(m.pop())),
 }  # fmt: skip
-
-
-def follow(data):
-    """The record that a pickle describes.
-
-    Args:
-        data: bytes of the pickle.
-
-    Raises:
-        NetworkFileError: it holds what has no place in a network file, or is damaged. Of a file that is no pickle at
-            all the errors are those of `pickletools`.
-    """
-    record = _Machine().run(pickletools.genops(data))
-    if not isinstance(record, Record):
-        raise NetworkFileError("a pickle, but not of a network of the authors' program")
-    return record
