@@ -32,8 +32,12 @@ def steps(rows, gradients):
     losses.legend(frameon=False, fontsize=8)
     _plain(losses, "Loss", "step", "loss before the step")
     smallest = 1e-12
-    apart.semilogy(x, [max(row["weight_difference"], smallest) for row in rows], color="#000000", label="weights")
-    apart.semilogy(x, [max(row["relative"], smallest) for row in rows], color="#009E73", label="loss (relative)")
+    for key, label, colour, line in (
+        ("weight_difference", "weights", "#000000", "-"), ("relative", "loss (relative)", "#009E73", "-"),
+        ("twin_weight_difference", "weights, one bit", "#000000", ":"),
+        ("twin_relative", "loss, one bit", "#009E73", ":"),
+    ):  # fmt: skip
+        apart.semilogy(x, [max(row[key], smallest) for row in rows], color=colour, linestyle=line, label=label)
     apart.legend(frameon=False, fontsize=8)
     _plain(apart, "Largest difference", "step", "difference")
     first.loglog(

@@ -14,11 +14,11 @@ from ssdn_keras.version import __version__
 
 _LOSSLESS = ("PNG", {"optimize": False})
 # Where there is no difference at all, any gain shows black.
-_GAINS = [10.0**power for power in range(1, 10)]
+_GAINS = [step * 10.0**power for power in range(1, 10) for step in (1, 2, 5)]
 
 
 def amplified(ours, theirs):
-    """(uint8 picture of |ours − theirs| × gain, gain): the largest power of ten that clips nothing."""
+    """(uint8 picture of |ours − theirs| × gain, gain): the largest of 10, 20, 50, 100 … that clips nothing."""
     difference = np.abs(np.asarray(ours, "float64") - theirs)
     gain = max((gain for gain in _GAINS if difference.max() * gain <= 1.0), default=1.0)
     return metrics.to_uint8(difference * gain), gain
@@ -100,7 +100,8 @@ class Report:
                 f"Training: minibatches of {settings.minibatch} crops of {settings.crop}×{settings.crop}, rate "
                 f"{settings.rate:g} from the first step on. Gradients: norm of the difference over the norm, of the "
                 "worst variable, at the first step. Adam moves a weight by the whole rate even where its gradient is "
-                f"all rounding, so weights may lie {2 * settings.rate:g} apart after one step."
+                f"all rounding, so weights may lie {2 * settings.rate:g} apart after one step. One bit: how far this "
+                "package parts from itself if half of its weights start with another last bit."
             )
         return notes
 

@@ -11,6 +11,7 @@ from ssdn_keras.comparison import curves, output, steps
 from ssdn_keras.comparison.images import ImageComparison, readable_images
 from ssdn_keras.comparison.port import Port
 from ssdn_keras.data.sources import open_source
+from ssdn_keras.interop import original
 from ssdn_keras.interop.original_program import OriginalProgram
 
 
@@ -70,6 +71,12 @@ def _open(subject, settings, scattered):
     return port, program
 
 
+def _shaped(model, program):
+    """A model's weights by name, in the program's shapes."""
+    theirs = program.variables()
+    return {name: value.reshape(theirs[name].shape) for name, value in original.variables(model).items()}
+
+
 def compare(subjects, settings, out):
     """Compare every subject and write what was found to the folder `out`.
 
@@ -105,8 +112,11 @@ def _compare_one(subject, settings, out, report):
             row, pictures = comparison.compare(*image)
             report.add_image(subject, row, pictures if number < settings.pictures else None)
         if settings.train_steps:
+            for side in (port, program):
+                side.load_variables(_shaped(subject.denoiser(settings.seed, scattered=False), program))
+            twin = Port(subject.denoiser(settings.seed, scattered=False))
             found = steps.train_steps(
-                port, program, source, experiment, steps=settings.train_steps, crop=settings.crop,
+                port, program, twin, source, experiment, steps=settings.train_steps, crop=settings.crop,
                 minibatch=settings.minibatch, rate=settings.rate, seed=settings.seed,
             )  # fmt: skip
             report.add_steps(experiment, *found)

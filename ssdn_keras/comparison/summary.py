@@ -14,8 +14,9 @@ COLUMNS = (
 )  # fmt: skip
 TRAINING_COLUMNS = (
     ("experiment", "experiment"), ("steps", "steps"), ("gradient", "gradients (relative)"),
-    ("step_loss", "loss (relative)"), ("first_weight_difference", "weights, step 1"),
-    ("weight_difference", "weights, last step"),
+    ("step_loss", "loss (relative)"), ("twin_loss", "one bit: loss"),
+    ("first_weight_difference", "weights, step 1"),
+    ("weight_difference", "weights, last step"), ("twin_weight_difference", "one bit: weights, last step"),
 )  # fmt: skip
 
 
@@ -40,8 +41,9 @@ def of_steps(name, gradients, rows):
     """Largest differences over the steps of an experiment."""
     return {
         "experiment": name, "steps": len(rows), "gradient": max(row["relative"] for row in gradients),
-        "step_loss": max(row["relative"] for row in rows), "first_weight_difference": rows[0]["weight_difference"],
-        "weight_difference": rows[-1]["weight_difference"],
+        "step_loss": max(row["relative"] for row in rows), "twin_loss": max(row["twin_relative"] for row in rows),
+        "first_weight_difference": rows[0]["weight_difference"], "weight_difference": rows[-1]["weight_difference"],
+        "twin_weight_difference": rows[-1]["twin_weight_difference"],
     }  # fmt: skip
 
 
@@ -54,7 +56,9 @@ def misses(line):
         ("step_loss", GOALS["training"], "training loss (relative)"),
     ):
         if line.get(key, 0.0) > goal:
-            found.append(f"{line['experiment']}: {words} differs by {line[key]:.2g}, more than {goal:g}")
+            twin = line.get("twin_loss") if key == "step_loss" else None
+            beside = "" if twin is None else f" (this package from itself, one bit changed: {twin:.2g})"
+            found.append(f"{line['experiment']}: {words} differs by {line[key]:.2g}, more than {goal:g}{beside}")
     return found
 
 
