@@ -90,7 +90,7 @@ class Report:
         images = len(next(iter(self._images.values())))
         notes = [
             f"{images} image{'s' * (images > 1)} of {Path(settings.images).name}, noise seed {settings.seed}; "
-            f"{weights}. Largest absolute difference over all pixels, the reflected padding to a square included; "
+            f"{weights}. Differences: largest / mean over all pixels, the reflected padding to a square included; "
             "values are of nominal range 0 to 1.",
             "PSNR (dB) of the image without padding, rounded to 8 bits. Seconds per image and peak memory of each "
             "process (TensorFlow itself included) while it denoises, after a first run that is not counted.",

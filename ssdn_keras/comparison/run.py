@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 from tqdm import tqdm
 
 from ssdn_keras.comparison import curves, output, steps
@@ -95,6 +96,7 @@ def compare(subjects, settings, out):
         bar.set_postfix_str(subject.experiment.name)
         _compare_one(subject, settings, Path(out), report)
         report.write()
+        keras.utils.clear_session(free_memory=True)  # or the memory of each would count for the next
     return report.misses()
 
 

@@ -62,10 +62,13 @@ def misses(line):
     return found
 
 
-def cell(key, value):
-    """A figure as text."""
+def cell(key, line):
+    """A figure of a line as text; of a map's differences the largest and the mean."""
+    value = line.get(key)
     if value is None:
         return "–"
+    if f"{key}_average" in line:
+        return f"{_power(value)} / {_power(line[f'{key}_average'])}"
     if isinstance(value, str):
         return value
     if key.startswith("psnr_") and key != "psnr_difference":
@@ -76,13 +79,17 @@ def cell(key, value):
         return f"{value:,}"
     if key.startswith("seconds"):
         return f"{value:.2f}"
+    return _power(value)
+
+
+def _power(value):
     return "0" if value == 0 else f"{value:.1e}"
 
 
 def table(lines, columns):
     """(header, rows of text); columns of which no line has a figure are left out."""
     kept = [(key, title) for key, title in columns if any(line.get(key) is not None for line in lines)]
-    return [title for _, title in kept], [[cell(key, line.get(key)) for key, _ in kept] for line in lines]
+    return [title for _, title in kept], [[cell(key, line) for key, _ in kept] for line in lines]
 
 
 def markdown(header, rows):
