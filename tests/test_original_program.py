@@ -8,56 +8,19 @@ import signal
 import numpy as np
 import pytest
 from command_line import fails, run
+from stand_in import make_checkout
 
 from ssdn_keras.evaluation import protocol
 from ssdn_keras.interop.original_program import OriginalProgram
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.reproduction import timing
 
-TFUTIL = """
-import tensorflow as tf
-import tensorflow.contrib
-assert tf.contrib is tensorflow.contrib
-
-def create_session(options, force_as_default):
-    assert options["allow_soft_placement"]
-    session = tf.Session(config=tf.ConfigProto(allow_soft_placement=True))
-    session.__enter__()
-
-def run(*arguments):
-    return tf.get_default_session().run(*arguments)
-"""
-TFLIB = """
-import importlib
-import tensorflow as tf
-from . import tfutil
-
-class Network:
-    def __init__(self, name, function, input_shape, noise_style, noise_params, diagonal_covariance):
-        print("talk on standard output must not reach the pipe")
-        module, function = function.split(".")
-        self._build = getattr(importlib.import_module(module), function)
-        self.trainables = {"scale": tf.Variable(0.5, name="scale")}
-        tfutil.run(self.trainables["scale"].initializer)
-
-    def get_output_for(self, noisy, level):
-        return self._build(noisy, level, self.trainables["scale"])
-
-class Optimizer:
-    def __init__(self, tf_optimizer, learning_rate, beta1, beta2):
-        self._optimizer = tf.train.AdamOptimizer(learning_rate, beta1, beta2)
-
-    def register_gradients(self, loss, trainables):
-        self._step = self._optimizer.minimize(loss, var_list=list(trainables.values()))
-
-    def apply_updates(self):
-        tfutil.run([variable.initializer for variable in self._optimizer.variables()])
-        return self._step
-"""
 PROGRAM = """
 import tensorflow as tf
 
-def blindspot_pipeline(noisy, level, scale):
+def blindspot_pipeline(noisy, level, **arguments):
+    print("talk on standard output must not reach the pipe")
+    scale = tf.get_variable("scale", [], initializer=tf.constant_initializer(0.5))
     mean = noisy * scale
     loss = tf.reduce_mean(tf.square(mean - noisy), axis=1)
     maps = tf.ones_like(loss) * level[:, 0]
@@ -67,14 +30,7 @@ def blindspot_pipeline(noisy, level, scale):
 
 @pytest.fixture
 def checkout(tmp_path):
-    folder = tmp_path / "checkout"
-    (folder / "dnnlib" / "tflib").mkdir(parents=True)
-    (folder / "dnnlib" / "__init__.py").write_text("")
-    (folder / "dnnlib" / "tflib" / "__init__.py").write_text(TFLIB)
-    (folder / "dnnlib" / "tflib" / "network.py").write_text("")
-    (folder / "dnnlib" / "tflib" / "tfutil.py").write_text(TFUTIL)
-    (folder / "selfsupervised_denoising.py").write_text(PROGRAM)
-    return folder
+    return make_checkout(tmp_path / "checkout", PROGRAM)
 
 
 def test_it_trains_restores_saves_and_loads_in_a_process_of_its_own(checkout, tmp_path):

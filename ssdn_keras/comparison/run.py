@@ -12,7 +12,6 @@ from ssdn_keras.comparison import curves, output, steps
 from ssdn_keras.comparison.images import ImageComparison, readable_images
 from ssdn_keras.comparison.port import Port
 from ssdn_keras.data.sources import open_source
-from ssdn_keras.interop import original
 from ssdn_keras.interop.original_program import OriginalProgram
 
 
@@ -60,22 +59,20 @@ def _open(subject, settings, scattered):
         algorithm=experiment.algorithm, diagonal_covariance=experiment.diagonal_covariance,
     )  # fmt: skip
     try:
-        arrays, theirs = port.variables(), program.variables()
-        fitting = {name: value.reshape(theirs[name].shape) for name, value in arrays.items() if name in theirs}
-        if set(arrays) != set(theirs):
-            name = sorted(set(arrays) ^ set(theirs))[0]
-            raise ValueError(f"{settings.checkout}: its network has other variables than the published one ({name})")
-        program.load_variables(fitting)
+        _give_weights(program, port.variables(), settings.checkout)
     except BaseException:
         program.close()
         raise
     return port, program
 
 
-def _shaped(model, program):
-    """A model's weights by name, in the program's shapes."""
+def _give_weights(program, arrays, checkout):
+    """Set the program's weights from ours by name."""
     theirs = program.variables()
-    return {name: value.reshape(theirs[name].shape) for name, value in original.variables(model).items()}
+    if set(arrays) != set(theirs):
+        name = sorted(set(arrays) ^ set(theirs))[0]
+        raise ValueError(f"{checkout}: its network has other variables than the published one ({name})")
+    program.load_variables({name: value.reshape(theirs[name].shape) for name, value in arrays.items()})
 
 
 def compare(subjects, settings, out):
@@ -114,9 +111,9 @@ def _compare_one(subject, settings, out, report):
             row, pictures = comparison.compare(*image)
             report.add_image(subject, row, pictures if number < settings.pictures else None)
         if settings.train_steps:
-            for side in (port, program):
-                side.load_variables(_shaped(subject.denoiser(settings.seed, scattered=False), program))
             twin = Port(subject.denoiser(settings.seed, scattered=False))
+            port.load_variables(twin.variables())
+            _give_weights(program, twin.variables(), settings.checkout)
             found = steps.train_steps(
                 port, program, twin, source, experiment, steps=settings.train_steps, crop=settings.crop,
                 minibatch=settings.minibatch, rate=settings.rate, seed=settings.seed,
