@@ -1,10 +1,11 @@
 # make demo: watch a network learn to denoise.  make test: the tests.  make test-all: the long ones too, before a release.
-# PYTHON chooses the interpreter.
+# make docs: the documentation, in site/.  PYTHON chooses the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+DOCS_INSTALLED := .venv/docs-installed
 
-.PHONY: demo test test-all lint wheel clean
+.PHONY: demo test test-all lint wheel docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m ssdn_keras.demo --output=demo
@@ -21,11 +22,20 @@ lint: $(INSTALLED)
 wheel: $(INSTALLED)
 	$(BIN)/python -m build --wheel
 
+docs: $(DOCS_INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+$(DOCS_INSTALLED): $(INSTALLED) setup.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $(DOCS_INSTALLED)
+
 $(INSTALLED): requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12")'
+	@echo "Installing into .venv: some minutes, mostly TensorFlow"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $(INSTALLED)
 
 clean:
-	rm -rf .venv build dist demo *.egg-info
+	rm -rf .venv build dist demo site *.egg-info

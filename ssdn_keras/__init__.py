@@ -1,9 +1,13 @@
 """Self-supervised deep image denoising (Laine et al., NeurIPS 2019) for Keras 3.
 
-The names below are imported when they are first used, so that commands can answer --help without loading Keras.
+The names below are imported when they are first used, so that commands can answer --help without loading Keras. Where
+Keras was imported before, the classes are registered at once, so that `keras.models.load_model` opens files of a
+`Denoiser` after `import keras, ssdn_keras`. In the other order it does once a name below was used; `ssdn_keras.load`
+always does.
 """
 
 import importlib
+import sys
 
 from ssdn_keras.version import __version__
 
@@ -33,3 +37,7 @@ def __getattr__(name):
 
 def __dir__():
     return __all__
+
+
+if "keras" in sys.modules:
+    importlib.import_module(_HOMES["Denoiser"])

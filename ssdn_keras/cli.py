@@ -150,7 +150,7 @@ class Command:
         """Parse, call main(flags, arguments), and leave with the right exit code."""
         argv = sys.argv if argv is None else argv
         if any(argument in ("--help", "-help", "-h", "--helpfull") for argument in argv[1:]):
-            print(self.help())
+            say(self.help())
             sys.exit(0)
         try:
             parsed, rest = self.parse(argv)
@@ -171,6 +171,14 @@ class Command:
         message = " ".join(describe(error).split())
         print(f"{self.name.split('.')[-1]}: error: {message}{tail}", file=sys.stderr)
         sys.exit(code)
+
+
+def say(text):
+    """Print to standard output; a reader that has left, such as `head`, is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
 
 
 def describe(error):

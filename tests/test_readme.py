@@ -6,7 +6,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/results.md", "docs/parity.md", "docs/authors-command-line.md"])
+PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_links_lead_somewhere_and_nothing_was_left_to_fill_in(name):
     text = (ROOT / name).read_text()
     assert not re.findall(r"\{[A-Z_]+\}", text)

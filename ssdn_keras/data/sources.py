@@ -46,6 +46,11 @@ class ArraySource:
 
     Attributes:
         skipped: list of (name, reason).
+
+    Examples:
+        >>> source = ArraySource([np.zeros((64, 80)), np.zeros((8, 8))], channels=3, smallest=32)
+        >>> len(source), source.image(0).shape, source.skipped[0][0]
+        (1, (64, 80, 3), 'image 1')
     """
 
     def __init__(self, arrays, channels, smallest=1, names=None):

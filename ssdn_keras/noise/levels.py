@@ -42,6 +42,14 @@ class NoiseSpec:
 def parse_noise(text):
     """Read a name such as gauss25 (σ = 25), poisson5_50 (λ from 5 to 50), impulse50 (α = 50 %) or gauss (no level).
 
+    Examples:
+        >>> parse_noise("poisson5_50").levels
+        (5.0, 50.0)
+        >>> parse_noise("impulse50").parameters
+        (0.5, 0.5)
+        >>> str(parse_noise("gauss25.0")), parse_noise("gauss").levels
+        ('gauss25', None)
+
     Raises:
         ValueError: the name, the level or the order of a range is wrong; the message says which and what is expected.
     """
@@ -65,7 +73,12 @@ def parse_noise(text):
 
 
 def make_noise_spec(name, low, high, text=None):
-    """A checked `NoiseSpec`; raises ValueError as `parse_noise` does."""
+    """A checked `NoiseSpec`; raises ValueError as `parse_noise` does.
+
+    Examples:
+        >>> str(make_noise_spec("gauss", 5, 50))
+        'gauss5_50'
+    """
     model = NOISE_MODELS[name]
     text = text or f"{name}{low:g}_{high:g}"
     smallest, largest = model.level_range
