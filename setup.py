@@ -29,7 +29,7 @@ setup(
         "cbm3d": ["bm3d>=4.0,<5"],  # an extra: its licence allows non-commercial use only
         # `make docs`: pages from Markdown, their look, and the reference, which is read from docstrings.
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings>=0.30,<2", "mkdocstrings-python>=1.16,<3"],
-        # `export --format=onnx`: the format, Keras's way to it from TensorFlow, and the runtime that its tests run it in.
+        # `export --format=onnx`: the format, Keras's way to it from TensorFlow, and the runtime of its tests.
         "onnx": ["onnx>=1.20,<2", "tf2onnx>=1.17,<2", "onnxruntime>=1.23,<2"],
         "safetensors": ["safetensors>=0.5,<1"],  # `export --format=safetensors`
         "test": ["pytest>=8,<10", "scipy>=1.13,<2", "jax>=0.5", "playwright>=1.50,<2"],

@@ -14,3 +14,6 @@ def check_choice(what, value, choices):
 
 # Untrained denoisers by name; here, so that commands need not load them to answer --help.
 CLASSICAL_NAMES = ("nlm", "wavelet", "cbm3d")
+
+# Formats of exported denoisers, here for the same reason; `exporting.formats` has what they are.
+EXPORT_FORMATS = ("saved_model", "onnx", "safetensors")

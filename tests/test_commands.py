@@ -25,7 +25,7 @@ def model_file(tmp_path_factory):
 TRAIN_SHORT = ("--images=4", "--crop=32", "--minibatch=2")
 
 
-COMMANDS = ["train", "evaluate", "denoise", "prepare", "demo", "benchmark", "reproduce", "convert"]
+COMMANDS = ["train", "evaluate", "denoise", "prepare", "demo", "benchmark", "reproduce", "convert", "export", "compare"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -226,6 +226,22 @@ class Denoiser(Training, keras.Model):
         parameter = np.array([parameter], "float32") if known and parameter is not None else None
         return {name: value[0] for name, value in self.predict_images(noisy[None], parameter).items()}
 
+    def export_denoiser(self, path, format="saved_model", overwrite=False):
+        """Write network, noise model and posterior mean for programs without this package; see docs/export.md.
+
+        Args:
+            path: folder of the SavedModel, or file that ends in .onnx or .safetensors (weights only).
+            format: "saved_model", "onnx" or "safetensors".
+            overwrite: replace a result that exists.
+
+        Raises:
+            ValueError: unknown format, or an optional package is missing; the message says how to install it.
+            FileExistsError: something is there already.
+        """
+        from ssdn_keras.exporting.formats import export  # knows models, so models cannot know it from the start
+
+        export(self, path, format, overwrite)
+
     def get_config(self):
         low_high = None if self.noise.levels is None else list(self.noise.levels)
         return {
