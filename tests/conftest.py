@@ -1,10 +1,22 @@
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
 from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def no_gradients_unless_asked_for():
+    """PyTorch turns what a model returns into an array only where no gradient is recorded; other backends always."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+    else:
+        with torch.no_grad():
+            yield
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Gradients on either backend."""
+"""Gradients on any backend."""
 
 import keras
 import numpy as np
@@ -10,6 +10,12 @@ def input_gradient(function, x):
         import jax
 
         return np.array(jax.grad(function)(keras.ops.convert_to_tensor(x)))
+    if keras.backend.backend() == "torch":
+        import torch
+
+        with torch.enable_grad():
+            x = keras.ops.convert_to_tensor(x).clone().requires_grad_()
+            return keras.ops.convert_to_numpy(torch.autograd.grad(function(x), x)[0])
     import tensorflow as tf
 
     x = tf.convert_to_tensor(x)
@@ -31,6 +37,13 @@ def loss_gradients(model, x, y):
             return model.stateless_compute_loss(trainable, *fixed, x=x, y=y, y_pred=y_pred)[0]
 
         value, gradients = jax.value_and_grad(loss)([v.value for v in model.trainable_variables])
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        with torch.enable_grad():
+            value = model.compute_loss(x=x, y=y, y_pred=model(x, training=True))
+            gradients = torch.autograd.grad(value, [v.value for v in model.trainable_variables])
+        gradients = [keras.ops.convert_to_numpy(gradient) for gradient in gradients]
     else:
         import tensorflow as tf
 

@@ -21,7 +21,7 @@ def sensitivity(net, image, row, column):
 
     def total(x):
         # Unequal weights, so that contributions of the outputs cannot cancel.
-        weights = np.linspace(1.0, 2.0, net.components, dtype="float32")
+        weights = ops.linspace(1.0, 2.0, net.components, dtype="float32")
         return ops.sum(net(x)[0, row, column] * weights)
 
     return np.abs(input_gradient(total, image)).sum(axis=(0, 3))

@@ -150,6 +150,12 @@ def gradients(function, *inputs):
             tape.watch(inputs)
             total = ops.sum(function(*inputs))
         results = tape.gradient(total, inputs)
+    elif backend == "torch":
+        import torch
+
+        with torch.enable_grad():
+            inputs = [value.clone().requires_grad_() for value in inputs]
+            results = torch.autograd.grad(ops.sum(function(*inputs)), inputs)
     else:
         pytest.skip(f"no gradient helper for the backend {backend}")
     return [ops.convert_to_numpy(result) for result in results]

@@ -11,6 +11,7 @@ import ssdn_keras
 
 FILES = sorted((Path(__file__).parent / "golden").glob("*.npz"))
 ON_JAX = keras.backend.backend() == "jax"
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 # On JAX the network sums in another order. In these two places the reference itself is as far or farther from the
 # result in float64 than JAX is: 1.2e-5 in a posterior of the impulse file, 0.4 % in one gradient of the mono file.
 ILL_CONDITIONED = {("impulse-global-rgb", "denoised"): 2e-5, ("gauss-known-mono", "gradient"): 6e-3}
@@ -66,9 +67,10 @@ def test_outputs(case):
         np.testing.assert_allclose(outputs[name], file[name], rtol=0, atol=tolerance(path, name, 1e-5))
     for name in ("network_std", "noise_std"):
         if name in file:
-            # A cube root of a product that may be near zero: JAX's rounding shows in it.
+            # A cube root of a product that may be near zero: sums in another order (JAX; PyTorch, depending on the
+            # number of its threads) show in it.
             np.testing.assert_allclose(outputs[name], np.broadcast_to(file[name], outputs[name].shape),
-                                       rtol=0, atol=2e-4 if ON_JAX else 1e-6)  # fmt: skip
+                                       rtol=0, atol=1e-6 if ON_TENSORFLOW else 2e-4)  # fmt: skip
 
 
 def test_loss_per_pixel(case):

@@ -7,7 +7,7 @@ import pytest
 from conftest import smooth_image
 from PIL import Image
 
-from ssdn_keras.data import HDF5Source, training_crops
+from ssdn_keras.data import HDF5Source, pipeline, training_crops
 from ssdn_keras.data.convert import write_hdf5
 from ssdn_keras.data.images import ImageError, read_image, to_channels
 from ssdn_keras.data.pipeline import _Crops
@@ -202,6 +202,15 @@ def test_hdf5_of_the_wrong_layout(tmp_path):
         file["shapes"] = np.array([[3, 2, 2]], "int32")
     with pytest.raises(ValueError, match="image 0 has 11 values"):
         open_source(path, 3).image(0)
+
+
+@pytest.mark.parametrize("backend,hidden", [("torch", [([], "GPU")]), ("tensorflow", []), ("jax", [])])
+def test_pytorch_alone_has_its_gpu(monkeypatch, backend, hidden):
+    calls = []
+    monkeypatch.setattr(pipeline.keras.backend, "backend", lambda: backend)
+    monkeypatch.setattr(pipeline.tf.config, "set_visible_devices", lambda *arguments: calls.append(arguments))
+    pipeline._leave_gpus_to_torch()
+    assert calls == hidden
 
 
 def test_arrays_with_nan_are_refused():

@@ -4,8 +4,10 @@ Every example follows from (seed, example index) alone: which image, which crop,
 go on at any example as if it had never stopped.
 """
 
+import contextlib
 import functools
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -159,9 +161,17 @@ def training_crops(
     source = open_source(images, channels, smallest=crop)
     versions = 2 if method.target == "second" else 1
     frozen = FrozenNoise(source, spec, versions, clip_noise, seed) if add_noise and freeze_noise else None
+    _leave_gpus_to_torch()
     crops = _Crops(source, crop, seed, frozen)
     example = _Examples(crops, spec, add_noise, versions, clip_noise, channels, masking, length)
     return _batches(example, start, count, minibatch)
+
+
+def _leave_gpus_to_torch():
+    """Keep TensorFlow, which prepares the crops on the CPU, from taking the memory of PyTorch's GPU."""
+    if keras.backend.backend() == "torch":
+        with contextlib.suppress(RuntimeError):  # whoever used TensorFlow before has decided already
+            tf.config.set_visible_devices([], "GPU")
 
 
 def _method(name, add_noise):

@@ -6,7 +6,7 @@ from keras import ops
 
 
 def use_compiler():
-    """Whether to compile steps with XLA: with JAX, and on a GPU. On a CPU, TensorFlow is faster without."""
+    """Whether to compile steps: with JAX, and with TensorFlow on a GPU; on a CPU it is faster without. Not PyTorch."""
     if keras.backend.backend() == "jax":
         return True
     if keras.backend.backend() != "tensorflow":

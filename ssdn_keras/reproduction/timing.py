@@ -18,14 +18,21 @@ WARM_UP, ROUNDS, STEPS = 3, 5, 4
 
 def machine():
     """The machine in a few words: processors, backend and its device."""
-    devices = {"jax": _jax_devices, "tensorflow": _tensorflow_devices}.get(keras.backend.backend(), lambda: "")()
-    return f"{os.cpu_count()} processors ({platform.machine()}), {keras.backend.backend()}{devices}"
+    devices = {"jax": _jax_devices, "tensorflow": _tensorflow_devices, "torch": _torch_devices}
+    found = devices.get(keras.backend.backend(), lambda: "")()
+    return f"{os.cpu_count()} processors ({platform.machine()}), {keras.backend.backend()}{found}"
 
 
 def _jax_devices():
     import jax
 
     return f", {jax.devices()[0].device_kind}"
+
+
+def _torch_devices():
+    import torch
+
+    return f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
 
 
 def _tensorflow_devices():

@@ -1,0 +1,46 @@
+"""The training step for the TensorFlow backend."""
+
+import keras
+from keras import ops
+
+from ssdn_keras.model.train_step.common import all_finite
+
+
+class TensorFlowTrainStep:
+    """`train_step` for the TensorFlow backend."""
+
+    def train_step(self, data):
+        """One step: forward, prior-integrated loss, gradient, update; skipped whole if a gradient is not finite."""
+        import tensorflow as tf
+
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
+            scaled_loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled_loss, self.trainable_weights)
+        finite = all_finite(gradients)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas > 1:
+            # A branch cannot hold the exchange between replicas: all of them agree first, then a bad step's gradients
+            # are replaced by zeros.
+            finite = tf.distribute.get_replica_context().all_reduce("MEAN", tf.cast(finite, tf.float32)) > 0.999
+            gradients = [tf.where(finite, gradient, tf.zeros_like(gradient)) for gradient in gradients]
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        else:
+            tf.cond(
+                finite,
+                lambda: self._apply(gradients),
+                lambda: tf.constant(False),
+            )
+        self.skipped_steps.update_state(finite)
+        # Each replica's loss was divided by their number; what is shown is the loss of the whole minibatch.
+        shown = ops.where(finite, loss * replicas, 0.0)
+        self._loss_tracker.update_state(shown, sample_weight=ops.cast(finite, "float32"))
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _apply(self, gradients):
+        import tensorflow as tf
+
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        return tf.constant(True)
