@@ -104,7 +104,7 @@ def demonstrate(folder, seconds):
     """
     folder = Path(folder)
     settings = TrainSettings(
-        noise=NOISE, crop=64, minibatch=2, images=LARGEST, learning_rate=1.5e-3, ramp_up=0.1, ramp_down=0.5,
+        noise=NOISE, crop=96, minibatch=2, images=LARGEST, learning_rate=1.5e-3, ramp_up=0.1, ramp_down=0.5,
         precision=fast_precision(),
     )  # fmt: skip
     images = _affordable_images(settings, seconds)
