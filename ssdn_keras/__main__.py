@@ -18,7 +18,7 @@ COMMANDS = {
     "denoise": "denoise image files, with a trained model or a classical method",
     "evaluate": "PSNR and SSIM of a model by the published protocol",
     "reproduce": "train and compare all methods on your images: table, curves, a page",
-    "prepare": "make one HDF5 training file from a folder of images, or a folder from such a file",
+    "prepare": "make an HDF5 file or TFRecord shards from a folder of training images, and back",
     "convert": "read networks of the authors' program and of the PyTorch reimplementation",
     "export": "write a trained model as SavedModel, ONNX or safetensors, for other programs",
     "compare": "run the authors' program, from your checkout, and this package side by side",

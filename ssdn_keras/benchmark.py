@@ -11,7 +11,7 @@ COMMAND = Command(
     "of the run. An accelerator is kept busy if it takes fewer.",
 )
 COMMAND.group("What")
-COMMAND.string("train_clean", None, "Clean images: a folder of PNG and JPEG files, or an HDF5 file.")
+COMMAND.string("train_clean", None, "Clean images: a folder of PNG and JPEG files, an HDF5 file, or TFRecord files.")
 COMMAND.string("noise", "gauss25", "Noise model and level.")
 COMMAND.integer("crop", 256, "Side of the crops, in pixels.", lowest=1)
 COMMAND.integer("minibatch", 4, "Crops per minibatch.", lowest=1)

@@ -34,7 +34,11 @@ COMMAND.integer(
     lowest=0,
 )  # fmt: skip
 COMMAND.integer("validate_every", 1000, "A point of its curves, and a saved state, every so many images.", lowest=1)
-COMMAND.string("train_clean", None, "Clean training images: a folder or an HDF5 file; by default those of --images.")
+COMMAND.string(
+    "train_clean",
+    None,
+    "Clean training images: a folder, an HDF5 file or TFRecord files; by default those of --images.",
+)
 COMMAND.integer("crop", 64, "Side of the square training crops; a multiple of 32.", lowest=32)
 COMMAND.integer("minibatch", 4, "Crops per step.", lowest=1)
 COMMAND.number("learning_rate", 3e-4, "Rate of Adam (between the ramps).", lowest=0)

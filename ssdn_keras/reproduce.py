@@ -11,7 +11,9 @@ COMMAND = Command(
     "--out it goes on where it was.",
 )
 COMMAND.group("Images")
-COMMAND.string("train_clean", None, "Clean training images: a folder of PNG and JPEG files, or an HDF5 file.")
+COMMAND.string(
+    "train_clean", None, "Clean training images: a folder of PNG and JPEG files, an HDF5 file, or TFRecord files."
+)
 COMMAND.string(
     "evaluate",
     None,

@@ -1,11 +1,13 @@
 """Training data and image files. TensorFlow is imported with the pipeline, not before."""
 
 from ssdn_keras.data.images import list_images, read_image, save_image
-from ssdn_keras.data.sources import ArraySource, HDF5Source, open_source
+from ssdn_keras.data.sources import ArraySource, FolderSource, HDF5Source, TFRecordSource, open_source
 
 __all__ = [
     "ArraySource",
+    "FolderSource",
     "HDF5Source",
+    "TFRecordSource",
     "list_images",
     "open_source",
     "read_image",

@@ -1,5 +1,7 @@
 """Image files to arrays and back."""
 
+import contextlib
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -8,6 +10,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+TEMPORARY_PREFIX = ".writing-"
+# Under these names Pillow would read many other formats, some of which call other programs.
+_FORMATS = ("PNG", "JPEG")
+# Pixels are stored in no less: deflate makes at most 1032 bytes of one, and a block of 8×8 pixels takes at least a bit.
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_DEFLATE, _JPEG_PIXELS = 1032, 2048
 _EIGHT_BIT_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
 
 
@@ -33,29 +41,57 @@ def list_images(folder):
     return sorted(found)
 
 
-def open_image(path):
+@contextlib.contextmanager
+def _opened(source, formats, whole=True):
+    """A Pillow image whose header was read; whatever goes wrong with it, then or later, becomes an ImageError."""
+    try:
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+            head, size = file.read(26), file.seek(0, os.SEEK_END)
+            file.seek(0)
+            image = Image.open(file, formats=formats)
+            # Pillow reads 16-bit colour as 8-bit without a word: the bit depth of a PNG file is at byte 24.
+            if image.mode not in _EIGHT_BIT_MODES or (image.format == "PNG" and head[24] == 16):
+                raise ImageError("more than 8 bits per channel: convert it to 8 bits")
+            if whole:
+                _check_claim(image, head, size)
+            yield image
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError("not an image, or a damaged one") from None
+    except Exception as error:  # what damage makes of a file, Pillow does not foresee
+        raise ImageError(getattr(error, "strerror", None) or str(error).strip() or "damaged image") from None
+
+
+def _check_claim(image, head, size):
+    """A damaged header may claim any size, and Pillow would make room for it and fill it with black."""
+    if image.format == "PNG":
+        too_many = image.width * image.height * head[24] * _PNG_CHANNELS.get(head[25], 1) > 8 * _DEFLATE * size
+    else:
+        too_many = image.width * image.height > _JPEG_PIXELS * size
+    if too_many:
+        raise ImageError(f"damaged: its {size} bytes cannot hold {image.width}×{image.height} pixels")
+
+
+def open_image(source, formats=_FORMATS):
     """A fully decoded Pillow image.
+
+    Args:
+        source: path, or the bytes of a file.
+        formats: names of those that are accepted, as Pillow calls them.
 
     Raises:
         ImageError: unreadable, truncated, or of more than 8 bits per channel.
     """
-    try:
-        image = Image.open(path)
+    with _opened(source, formats) as image:
         image.load()
-        deep = image.format == "PNG" and _png_bit_depth(path) == 16
-    except UnidentifiedImageError:
-        raise ImageError("not an image, or a damaged one") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(str(error).strip() or "damaged image") from None
-    if deep or image.mode not in _EIGHT_BIT_MODES:
-        raise ImageError("more than 8 bits per channel: convert it to 8 bits")
-    return image
+        return image
 
 
-def _png_bit_depth(path):
-    # Pillow reads 16-bit colour as 8-bit without a word.
-    with open(path, "rb") as file:
-        return file.read(25)[24]
+def image_size(source, formats=_FORMATS):
+    """(height, width) from the header alone, of which `bytes` need not hold more; raises ImageError as `open_image`."""
+    with _opened(source, formats, whole=not isinstance(source, bytes)) as image:
+        return image.height, image.width
 
 
 def is_grey(image):
@@ -89,19 +125,36 @@ def read_image(path, channels):
 def write_atomically(path, write):
     """Call `write(temporary_path)` and move the result to `path`, so that the file is whole or absent."""
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=path.suffix)
     os.close(handle)
     try:
         write(temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        _synchronise(temporary)
+        os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    with contextlib.suppress(OSError):  # not every system can open a folder, and the file itself is safe
+        _synchronise(path.parent)
+
+
+def _synchronise(path):
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask():
+    value = os.umask(0o077)
+    os.umask(value)
+    return value
+
+
+_UMASK = _umask()  # once: it can only be read by changing it, which other threads would notice
 
 
 def save_image(path, image, **options):

@@ -15,6 +15,7 @@ from ssdn_keras.algorithms import ALGORITHMS
 from ssdn_keras.choices import check_choice
 from ssdn_keras.data.frozen import FrozenNoise, as_float
 from ssdn_keras.data.masking import Masking
+from ssdn_keras.data.readable import Readable
 from ssdn_keras.data.sources import open_source
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.noise.sampling import StatelessRandom, draw_parameter
@@ -28,6 +29,7 @@ class _Crops:
 
     def __init__(self, source, crop, seed, frozen):
         self.source, self.crop, self.seed, self.frozen = source, crop, seed, frozen
+        self._readable = Readable(source)
         self._order = functools.lru_cache(maxsize=4)(self._draw_order)
 
     def _draw_order(self, epoch):
@@ -44,13 +46,12 @@ class _Crops:
 
     def _cut(self, index, place):
         epoch, position = divmod(int(index), len(self.source))
-        number = int(self._order(epoch)[position])
-        image = self.source.image(number)
+        number, image = self._readable(int(self._order(epoch)[position]))
         top, left = (int(place[k] * (image.shape[k] - self.crop + 1)) for k in (0, 1))
         window = (slice(top, top + self.crop), slice(left, left + self.crop))
         parts = [as_float(image[window])]
         if self.frozen is not None:
-            for noisy, parameter in self.frozen.versions(number):
+            for noisy, parameter in self.frozen.versions(number, image):
                 parts += [noisy[window], parameter]
         return parts
 
@@ -121,14 +122,17 @@ def training_crops(
     n2v_box=8,
     n2v_percentage=None,
     n2v_neighbourhood=5,
+    worker=0,
+    workers=1,
 ):
     """Minibatches of random crops for `Denoiser.fit`.
 
     Images are drawn without replacement; when all have been used, the order is drawn anew.
 
     Args:
-        images: folder of PNG and JPEG files, HDF5 file in the authors' layout, or list of arrays (uint8, or floats in
-            nominal range 0..1). Images with a side below `crop` are left out.
+        images: folder of PNG and JPEG files, HDF5 file in the authors' layout, TFRecord files (one, a folder of shards,
+            or a pattern with *), or list of arrays (uint8, or floats in nominal range 0..1). Images with a side below
+            `crop` are left out; where one turns out to be unreadable, the next takes its place.
         noise: name of noise and level, such as "gauss25" or "poisson5_50". With `add_noise`, drawn for every crop.
         add_noise: whether the images are clean. If False they are noisy already: nothing is added to them.
         crop: side of the square crops, in pixels.
@@ -143,6 +147,8 @@ def training_crops(
         length: crops in the whole training, which a loss with an annealed exponent (impulse noise with noisy targets)
             has to know; by default `start` + `count`.
         n2v_box, n2v_percentage, n2v_neighbourhood: see `ssdn_keras.data.masking.Masking`.
+        worker, workers: make only this worker's equal part of every minibatch (and read only the images for it). The
+            parts of all workers together are the minibatch that one worker would make.
 
     Returns:
         tf.data.Dataset of (inputs, targets): "noisy" B×crop×crop×C and "noise_level" B, in the network's units;
@@ -153,6 +159,8 @@ def training_crops(
     for name, value in (("crop", crop), ("minibatch", minibatch)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1. Received: {name}={value}")
+    if minibatch % workers or not 0 <= worker < workers:
+        raise ValueError(f"a minibatch of {minibatch} has no part {worker} of {workers} equal ones")
     masking = None
     if method.replacement is not None:
         masking = Masking(method.replacement, n2v_box, n2v_percentage, n2v_neighbourhood)
@@ -160,11 +168,11 @@ def training_crops(
     length = _annealed_length(algorithm, spec, length, start, count)
     source = open_source(images, channels, smallest=crop)
     versions = 2 if method.target == "second" else 1
-    frozen = FrozenNoise(source, spec, versions, clip_noise, seed) if add_noise and freeze_noise else None
+    frozen = FrozenNoise(spec, versions, clip_noise, seed) if add_noise and freeze_noise else None
     _leave_gpus_to_torch()
     crops = _Crops(source, crop, seed, frozen)
     example = _Examples(crops, spec, add_noise, versions, clip_noise, channels, masking, length)
-    return _batches(example, start, count, minibatch)
+    return _batches(example, start, count, minibatch, worker, workers)
 
 
 def _leave_gpus_to_torch():
@@ -197,10 +205,16 @@ def _annealed_length(algorithm, spec, length, start, count):
     return start + count if length is None else length
 
 
-def _batches(example, start, count, minibatch):
-    stop = np.iinfo(np.int64).max if count is None else start + count
-    dataset = tf.data.Dataset.range(start, stop).map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    dataset = dataset.batch(minibatch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+def _batches(example, start, count, minibatch, worker, workers):
+    part = minibatch // workers
+    stop = np.iinfo(np.int64).max // workers if count is None else count // minibatch * part
+
+    def mine(number):
+        """Index of this worker's example `number`: its place in the minibatches that all workers share."""
+        return example(start + number // part * minibatch + worker * part + number % part)
+
+    dataset = tf.data.Dataset.range(stop).map(mine, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.batch(part, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
     if count is None:
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
     options = tf.data.Options()

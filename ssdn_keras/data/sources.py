@@ -1,38 +1,26 @@
-"""Sets of training images: arrays, a folder, or an HDF5 file. One contract: a length and `image(i)`."""
+"""Sets of training images: arrays, a folder, an HDF5 file, or TFRecord files.
 
-import hashlib
-import math
+The contract: `len(source)`; `image(i)`, uint8 or float32 H×W×channels, which any number of threads may call and which
+raises a ValueError that names the image if it cannot be read; `skipped`, a list of (name, reason); and `fingerprint`,
+short text that changes when the images do.
+"""
+
+import functools
 import os
-import sys
-import threading
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from ssdn_keras.data.images import ImageError, list_images, read_image, to_channels
+from ssdn_keras.data.common import digest, digest_of_bytes, tell, too_small
+from ssdn_keras.data.folder_source import FolderSource
+from ssdn_keras.data.hdf5_source import HDF5_SUFFIXES, HDF5Source
+from ssdn_keras.data.images import to_channels
+from ssdn_keras.data.shards import find_shards, names_tfrecord
+from ssdn_keras.data.tfrecord_source import TFRecordSource
 
-HDF5_SUFFIXES = (".h5", ".hdf5")
-# What h5py raises for a damaged file, beside the ValueError that says what is wrong with the layout.
-_HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, OverflowError, MemoryError)
-# The authors' tool makes room for all images first, and ends at the first that is damaged.
-_NEVER_WRITTEN = "was never written: what made the file did not get so far"
+__all__ = ["ArraySource", "FolderSource", "HDF5Source", "TFRecordSource", "open_file", "open_source", "tell"]
 
-
-def tell(message):
-    """One line to the person who watches."""
-    tqdm.write(message, file=sys.stderr)
-
-
-def _free_memory():
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (ValueError, OSError):
-        return None
-
-
-def _digest(description):
-    return hashlib.sha256(repr(description).encode()).hexdigest()[:16]
+EXPECTED = "expected a folder of images, an HDF5 file (.h5) or TFRecord files (.tfrecord)"
 
 
 class ArraySource:
@@ -76,129 +64,49 @@ class ArraySource:
     def __len__(self):
         return len(self._images)
 
-    @property
+    @functools.cached_property
     def fingerprint(self):
-        """Text that changes when images are added, removed, renamed or resized."""
-        return _digest([(name, array.shape) for name, array in zip(self._names, self._images, strict=True)])
+        """Text that changes when images are added, removed, renamed or changed."""
+        described = [
+            (name, array.shape, str(array.dtype), digest_of_bytes(np.ascontiguousarray(array)))
+            for name, array in zip(self._names, self._images, strict=True)
+        ]
+        return digest("arrays", described)
 
     def image(self, index):
         """Image `index`, uint8 or float32, H×W×channels."""
         return self._images[index]
 
 
-class HDF5Source:
-    """The authors' format: `images`, flattened C×H×W uint8 of variable length, and `shapes`, N×3 (C, H, W).
+def open_file(path, channels, smallest=1):
+    """Source of an HDF5 file or of TFRecord files, or None if the path is of neither kind.
 
-    Images are read when they are needed, so the file may be larger than the memory. Of four channels the last, alpha,
-    is dropped.
+    Beside the contract such a source has `name(i)`, for messages; `filename(i)`, what the file calls it; `size(i)`
+    (height, width); and `stored(i)`, the image with the channels that it has in the file.
 
-    Attributes:
-        numbers: places in the file of the images that are used.
-        skipped: list of (name, reason).
+    Raises:
+        FileNotFoundError, ValueError: no such file; or files are missing, damaged, or of another layout.
     """
-
-    def __init__(self, path, channels, smallest=1):
-        self.path, self.channels = Path(path), channels
-        self._lock = threading.Lock()
-        if channels not in (1, 3):
-            raise ValueError(f"{path}: holds images for 1 or 3 channels, {channels} were asked for")
-        try:
-            self._images, self._shapes = self._open()
-        except _HDF5_ERRORS as error:
-            raise ValueError(f"{path}: not a readable HDF5 file ({error})") from None
-        if not len(self._shapes):
-            raise ValueError(f"{path}: holds no image")
-        missing = ~self._shapes.any(axis=1)
-        if not np.isin(self._shapes[:, 0], (1, 3, 4))[~missing].all():
-            raise ValueError(f"{path}: images must have 1 or 3 channels (C, H, W), or 4 with alpha")
-        large = self._shapes[:, 1:].min(axis=1) >= smallest
-        self.skipped = [
-            (f"image {i}", _NEVER_WRITTEN if missing[i] else too_small(self._shapes[i, 1:], smallest))
-            for i in np.flatnonzero(~large)
-        ]
-        self.numbers = np.flatnonzero(large)
-
-    def _open(self):
-        """The dataset of images, and the shapes."""
-        import h5py
-
-        self._file = h5py.File(self.path, "r")
-        names = sorted(map(str, self._file))
-        if not {"images", "shapes"} <= set(names):
-            raise ValueError(f"{self.path}: needs the datasets 'images' and 'shapes', has {names or 'none'}")
-        images, shapes = (self._file[name] for name in ("images", "shapes"))
-        if not all(isinstance(dataset, h5py.Dataset) for dataset in (images, shapes)):
-            raise ValueError(f"{self.path}: 'images' and 'shapes' must be datasets, not groups")
-        if h5py.check_vlen_dtype(images.dtype) != np.uint8 or images.ndim != 1:
-            raise ValueError(f"{self.path}: 'images' must be one flattened uint8 array of variable length per image")
-        if shapes.shape != (len(images), 3) or shapes.dtype.kind not in "iu":
-            raise ValueError(f"{self.path}: 'shapes' must be integers {len(images)}×3 (C, H, W), is {shapes.shape}")
-        return images, shapes[:]
-
-    def __len__(self):
-        return len(self.numbers)
-
-    @property
-    def fingerprint(self):
-        """Text that changes when images are added, removed or resized."""
-        return _digest(self._shapes.tolist())
-
-    def image(self, index):
-        """Image `index`, uint8 H×W×channels."""
-        return to_channels(self.stored(index), self.channels)
-
-    def stored(self, index):
-        """Image `index` with the channels that it has in the file, 1 or 3: uint8 H×W×C.
-
-        Raises:
-            ValueError: it is damaged, or its shape does not fit.
-        """
-        index = int(self.numbers[index])
-        try:
-            with self._lock:
-                flat = self._images[index]
-        except _HDF5_ERRORS as error:
-            raise ValueError(f"{self.path}: image {index} cannot be read ({error})") from None
-        shape = tuple(int(size) for size in self._shapes[index])
-        if flat.size != math.prod(shape):
-            raise ValueError(
-                f"{self.path}: image {index} has {flat.size} values, its shape {shape} needs more or fewer"
-            )
-        return flat.reshape(shape)[:3].transpose(1, 2, 0)
-
-
-def too_small(shape, smallest):
-    """Reason for leaving out an image."""
-    return f"{shape[1]}×{shape[0]} pixels is smaller than the crop of {smallest}"
-
-
-def _read_folder(folder, channels, smallest):
-    arrays, names, unreadable, total = [], [], [], 0
-    limit = _free_memory()
-    paths = list_images(folder)
-    for path in tqdm(paths, desc=f"reading {folder}", unit="image", delay=2, leave=False):
-        try:
-            array = read_image(path, channels)
-        except ImageError as error:
-            unreadable.append((str(path), str(error)))
-            continue
-        total += array.nbytes
-        if limit is not None and total > 0.7 * limit:
-            raise ValueError(
-                f"{folder}: the images do not fit into memory; make an HDF5 file of them with "
-                "`python -m ssdn_keras.prepare` and train from that"
-            )
-        arrays.append(array)
-        names.append(str(path))
-    source = ArraySource(arrays, channels, smallest, names)
-    source.skipped = unreadable + source.skipped
-    return source
+    path = Path(path)
+    if names_tfrecord(path):
+        return TFRecordSource(find_shards(path), channels, smallest)
+    if path.suffix.lower() in HDF5_SUFFIXES and not path.is_dir():
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file")
+        return HDF5Source(path, channels, smallest)
+    return None
 
 
 def open_source(images, channels, smallest=1):
-    """A source of images from a folder, an HDF5 file, a list of arrays, or a source.
+    """A source of images from a folder, an HDF5 file, TFRecord files, a list of arrays, or a source.
 
     What is left out (unreadable, or with a side below `smallest`) is named and counted on standard error.
+
+    Args:
+        images: path of a folder of PNG and JPEG files or of shards, of an HDF5 file, of a TFRecord file or set, or a
+            pattern of TFRecord files with *; a list of arrays; or a source, which is returned as it is.
+        channels: what the source's `image` returns.
+        smallest: in pixels.
 
     Raises:
         FileNotFoundError: no such file or folder, or no image in it.
@@ -206,14 +114,13 @@ def open_source(images, channels, smallest=1):
     """
     if isinstance(images, (str, os.PathLike)):
         path = Path(images)
-        if path.is_dir():
-            source = _read_folder(path, channels, smallest)
-        elif path.is_file():
-            if path.suffix.lower() not in HDF5_SUFFIXES:
-                raise ValueError(f"{path}: expected a folder of images or an HDF5 file (.h5)")
-            source = HDF5Source(path, channels, smallest)
-        else:
-            raise FileNotFoundError(f"{path}: no such file or folder")
+        source = open_file(path, channels, smallest)
+        if source is None:
+            if path.is_file():
+                raise ValueError(f"{path}: {EXPECTED}")
+            if not path.is_dir():
+                raise FileNotFoundError(f"{path}: no such file or folder")
+            source = FolderSource(path, channels, smallest)
     elif hasattr(images, "image"):
         return images
     else:
