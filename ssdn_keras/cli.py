@@ -1,6 +1,6 @@
 """What all commands share: grouped flags, help, and errors as one clear line.
 
-Exit codes: 0 done, 1 the data or files are at fault, 2 the command line is, 130 interrupted.
+Exit codes: 0 done, 1 the data or files are at fault, 2 the command line is, 130 interrupted, 143 told to end (SIGTERM).
 """
 
 import copy
@@ -14,6 +14,8 @@ import tempfile
 import textwrap
 
 from absl import flags
+
+_LONGEST = 1000  # characters of a message
 
 
 class UsageError(Exception):
@@ -142,6 +144,11 @@ class Command:
             raise UsageError(f"unknown flag --{error.flagname}{hint}") from None
         except flags.Error as error:
             raise UsageError(" ".join(str(error).split())) from None
+        except RecursionError:  # absl looks for similar names, one letter deeper at a time
+            raise UsageError("unknown flag: its name has hundreds of letters") from None
+        except UnicodeDecodeError as error:
+            files = ", ".join(argument.partition("=")[2] for argument in argv if "flagfile=" in argument)
+            raise UsageError(f"{files}: not a flag file, which is UTF-8 text ({error})") from None
         if rest and not self.arguments:
             raise UsageError(f"unexpected argument {rest[0]!r}: flags are written --name=value; see --help")
         return values, rest
@@ -168,9 +175,18 @@ class Command:
         sys.exit(code or 0)
 
     def _fail(self, error, code, tail=""):
-        message = " ".join(describe(error).split())
-        print(f"{self.name.split('.')[-1]}: error: {message}{tail}", file=sys.stderr)
+        self._say_error(error, tail)
         sys.exit(code)
+
+    def _say_error(self, error, tail=""):
+        print(f"{self.name.split('.')[-1]}: error: {describe(error)}{tail}", file=sys.stderr)
+
+    def leave(self, error, code):
+        """End the process at once with an error, where Python's own way out would wait for something that is lost."""
+        self._say_error(error)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def say(text):
@@ -182,10 +198,15 @@ def say(text):
 
 
 def describe(error):
-    """An exception as one line; for the operating system's errors, the path and the reason."""
+    """An exception as one line; for the operating system's errors, the path and the reason.
+
+    What a damaged or hostile file put into it is neither endless nor anything that a terminal obeys.
+    """
+    text = str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(text.split()))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 4 :]}"
 
 
 def start_backend():

@@ -40,11 +40,13 @@ def open_model(path, precision="float32"):
 
     path = Path(path)
     folder = path if path.is_dir() else path.parent
-    final, checkpoint = folder / "final.keras", folder / "checkpoint.npz"
-    wanted = path.is_dir() or path == checkpoint or (path == final and not path.exists())
+    if path.suffix == ".npz" and folder.name == "checkpoints":
+        folder = folder.parent
+    final = folder / "final.keras"
+    wanted = path.is_dir() or path.suffix == ".npz" or (path == final and not path.exists())
     if wanted and final.is_file():
         raise ValueError(f"{path}: not a model; the model of this training is {final}")
-    if wanted and checkpoint.is_file():
+    if wanted and (folder / "checkpoints").is_dir():
         raise ValueError(
             f"{folder}: this training is not finished: start it again with the same --run_dir={folder}, it goes on "
             f"where it was and writes {final.name}"

@@ -13,8 +13,8 @@ COMMAND.group("Training images (one of the two)")
 COMMAND.string(
     "train_clean",
     None,
-    "Clean images: a folder of PNG and JPEG files, or an HDF5 file. Noise is added to "
-    "them, neither clipped nor rounded.",
+    "Clean images: a folder of PNG and JPEG files, an HDF5 file, or TFRecord shards. Noise is added to them, neither "
+    "clipped nor rounded.",
 )
 COMMAND.string("train_noisy", None, "Noisy images: the same kinds. Nothing is added; nothing clean is needed.")
 COMMAND.switch("freeze_noise", False, "With --train_clean: draw the noise once per image instead of for every crop.")
@@ -80,10 +80,28 @@ COMMAND.group("Run")
 COMMAND.string(
     "run_dir",
     None,
-    "Folder for everything the training writes: flags.cfg (repeats the run), metrics.csv, "
-    "tensorboard, checkpoint.npz, final.keras.",
+    "Folder for everything the training writes: flags.cfg (repeats the run), run.json (versions, machine, data), "
+    "metrics.csv, tensorboard, checkpoints, best.keras (with --val_clean), final.keras. By default a new one below "
+    "runs/.",
 )
 COMMAND.integer("checkpoint_every", 4000, "Write a checkpoint every so many images; 0 for the end only.", lowest=0)
+COMMAND.integer("keep_checkpoints", 3, "How many checkpoints are kept, beside the best one.", lowest=1)
+COMMAND.integer(
+    "max_bad_steps",
+    25,
+    "Steps without a finite gradient are skipped. After so many in a row the training goes back to the last good "
+    "checkpoint and halves its learning rate; 0: never.",
+    lowest=0,
+)
+COMMAND.group("Devices")
+COMMAND.choice(
+    "strategy",
+    "one",
+    ("one", "mirrored", "multiworker"),
+    "one: one device; mirrored: several GPUs of this machine, among which each minibatch is shared; multiworker: "
+    "several machines, named by TF_CONFIG. The crops, their noise and the result are the same.",
+)
+COMMAND.string("devices", "all", "Which GPUs, by number: 0,2. Or cpu*2: so many parts of the processor, to try it.")
 COMMAND.group("Validation")
 COMMAND.string("val_clean", None, "Folder of clean images for the validation PSNR. Needs a noise level.")
 COMMAND.integer("val_images", 4, "How many of them are used.", lowest=1)
@@ -126,8 +144,8 @@ def read_settings(flags):
     if (flags.train_clean is None) == (flags.train_noisy is None):
         both = "not both" if flags.train_clean else "one of them"
         raise UsageError(f"give --train_clean (noise is added) or --train_noisy (nothing is added), {both}")
-    if flags.run_dir is None:
-        raise UsageError("give --run_dir, the folder to write to")
+    if flags.run_dir is None and flags.strategy == "multiworker":
+        raise UsageError("give --run_dir, a folder that all workers see")
     spec = checked(parse_noise, flags.noise)
     if flags.n2v_neighbourhood % 2 == 0:
         raise UsageError(f"--n2v_neighbourhood={flags.n2v_neighbourhood}: must be odd")
@@ -159,14 +177,23 @@ def read_settings(flags):
 def main(flags, _):
     """Train by the flags."""
     settings = read_settings(flags)
-    make_folder(flags.run_dir)
+    from ssdn_keras.training.replicas import WorkerLost
     from ssdn_keras.training.run import train
+    from ssdn_keras.training.run_folder import next_folder
 
-    final = train(settings, flags.run_dir)
-    if final is None:
-        print(f"interrupted: start again with --run_dir={flags.run_dir} to go on", file=sys.stderr)
-        return 130
-    print(f"trained: {final}")
+    run_dir = flags.run_dir
+    if run_dir is None:
+        run_dir = next_folder("runs", settings.short_name)
+        print(f"run folder: {run_dir}", file=sys.stderr)
+    make_folder(run_dir)
+    try:
+        outcome = train(settings, run_dir)
+    except WorkerLost as error:
+        COMMAND.leave(error, 1)
+    if outcome.final is None:
+        print(f"interrupted: start again with --run_dir={run_dir} to go on", file=sys.stderr)
+        return 128 + outcome.signal
+    print(f"trained: {outcome.final}")
     return 0
 
 

@@ -368,8 +368,9 @@ def test_errors_of_export(capfd, tmp_path, small, monkeypatch, arguments, code, 
 def test_the_run_of_a_training_instead_of_its_model(capfd, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / "checkpoint.npz").write_bytes(b"")
-    for given in (folder, folder / "final.keras", folder / "checkpoint.npz"):
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "000004000.npz").write_bytes(b"")
+    for given in (folder, folder / "final.keras", folder / "checkpoints" / "000004000.npz"):
         fails(capfd, 1, "start it again", "export", f"--model={given}", f"--output={tmp_path / 'x'}")
     (folder / "final.keras").write_bytes(b"")
     fails(capfd, 1, "final.keras", "export", f"--model={folder}", f"--output={tmp_path / 'x'}")

@@ -9,8 +9,8 @@ from skimage import data as photographs
 from ssdn_keras.data import training_crops
 from ssdn_keras.evaluation import protocol
 from ssdn_keras.noise import parse_noise
+from ssdn_keras.training.models import make_model
 from ssdn_keras.training.precision import fast_precision
-from ssdn_keras.training.run import make_model
 from ssdn_keras.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import ssdn_keras
-from ssdn_keras.training import checkpoint
-from ssdn_keras.training.run import make_model, train
+from ssdn_keras.training.models import make_model
+from ssdn_keras.training.run import train
 from ssdn_keras.training.settings import TrainSettings
 
 
@@ -27,13 +27,13 @@ def weights(path):
 
 def stop_at(monkeypatch, step):
     """Make the next training break off hard after so many steps, as a power cut would."""
-    from ssdn_keras.training.callbacks import Records
+    from ssdn_keras.training.records import Records
 
     original = Records.on_train_batch_end
 
     def breaks(self, batch, logs=None):
         original(self, batch, logs)
-        if self._step == step:
+        if self.position.step == step:
             raise RuntimeError("power cut")
 
     monkeypatch.setattr(Records, "on_train_batch_end", breaks)
@@ -47,13 +47,13 @@ def test_a_training_that_was_stopped_gives_the_same_weights(settings, tmp_path, 
     settings = dataclasses.replace(settings, **changes)
     for name in ("whole", "broken"):
         (tmp_path / name).mkdir()
-    final = train(settings, tmp_path / "whole")
+    final = train(settings, tmp_path / "whole").final
     with monkeypatch.context() as context:
         stop_at(context, 6)  # the last checkpoint is that of step 4
         with pytest.raises(RuntimeError, match="power cut"):
             train(settings, tmp_path / "broken")
     assert not (tmp_path / "broken" / "final.keras").exists()
-    resumed = train(settings, tmp_path / "broken")
+    resumed = train(settings, tmp_path / "broken").final
     for a, b in zip(weights(final), weights(resumed), strict=True):
         np.testing.assert_array_equal(a, b)
     assert len(weights(final)) == len(make_model(settings).get_weights())
@@ -61,7 +61,7 @@ def test_a_training_that_was_stopped_gives_the_same_weights(settings, tmp_path, 
 
 def test_what_a_run_leaves_behind(settings, photographs, tmp_path):
     settings = dataclasses.replace(settings, val_clean=str(photographs), val_images=2)
-    final = train(settings, tmp_path)
+    final = train(settings, tmp_path).final
     with open(tmp_path / "metrics.csv") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["images"]) for row in rows] == [12, 24]
@@ -70,11 +70,11 @@ def test_what_a_run_leaves_behind(settings, photographs, tmp_path):
         assert row["skipped_steps"] == "0.0"
     assert "--noise=gauss5_50" in (tmp_path / "flags.cfg").read_text().splitlines()
     assert list((tmp_path / "tensorboard").iterdir())
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".writing")]
     model = ssdn_keras.load(final)
     assert model.get_config()["noise_range"] == [5.0, 50.0]
     before = final.stat().st_mtime_ns
-    assert train(settings, tmp_path) == final and final.stat().st_mtime_ns >= before
+    assert train(settings, tmp_path).final == final and final.stat().st_mtime_ns >= before
 
 
 def test_noisy_images_alone(settings, photographs, tmp_path):
@@ -100,44 +100,6 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(settings, tmp_path):
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match="channels is 1, not 3"):
         make_model(dataclasses.replace(settings, init=str(tmp_path / "first.keras"), channels=3))
-
-
-def test_damaged_and_foreign_checkpoints_are_refused(settings, tmp_path):
-    model = make_model(settings)
-    path = tmp_path / "checkpoint.npz"
-    checkpoint.save(path, model, settings, 4)
-    assert checkpoint.restore(path, model, settings) == 4
-    assert checkpoint.restore(path, model, dataclasses.replace(settings, validate_every=1)) == 4
-    with pytest.raises(ValueError, match="another training .*--seed was 0, is 1"):
-        checkpoint.restore(path, model, dataclasses.replace(settings, seed=1))
-    checkpoint.save(path, model, settings, 4, data="these")
-    with pytest.raises(ValueError, match="images have changed"):
-        checkpoint.restore(path, model, settings, data="others")
-    whole = path.read_bytes()
-    np.save(tmp_path / "array.npy", np.zeros(3))
-    path.write_bytes((tmp_path / "array.npy").read_bytes())
-    with pytest.raises(ValueError, match="damaged"):
-        checkpoint.restore(path, model, settings)
-    for length in (0, 100, len(whole) // 2, len(whole) - 10):
-        path.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="damaged"):
-            checkpoint.restore(path, model, settings)
-
-
-def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(settings, tmp_path, monkeypatch):
-    model = make_model(settings)
-    path = tmp_path / "checkpoint.npz"
-    checkpoint.save(path, model, settings, 4)
-    before = path.read_bytes()
-
-    def full_disk(file, **arrays):
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        checkpoint.save(path, model, settings, 8)
-    assert path.read_bytes() == before and not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.slow

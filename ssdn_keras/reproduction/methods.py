@@ -16,8 +16,9 @@ from ssdn_keras.model.classical import ClassicalDenoiser
 from ssdn_keras.model.files import load
 from ssdn_keras.reproduction.original import OriginalTraining
 from ssdn_keras.reproduction.results import read_curve
-from ssdn_keras.training import checkpoint
-from ssdn_keras.training.run import make_model, train
+from ssdn_keras.training.checkpoints import Checkpoints
+from ssdn_keras.training.models import make_model
+from ssdn_keras.training.run import CHECKPOINTS, train
 
 
 class _StepCounter(keras.callbacks.Callback):
@@ -67,13 +68,14 @@ class TrainedMethod:
 
     def done(self):
         """Steps of the last checkpoint; raises ValueError if it belongs to another training."""
-        return checkpoint.position(self._folder / "checkpoint.npz", self._settings)
+        found = Checkpoints(self._folder / CHECKPOINTS, self._settings).newest()
+        return found[1].position.step if found else 0
 
     def train(self, on_step, source):
         """Train, or go on."""
         if self.done() >= self.steps and (self._folder / "final.keras").exists():
             return True
-        return train(self._settings, self._folder, [_StepCounter(on_step)], source) is not None
+        return train(self._settings, self._folder, [_StepCounter(on_step)], source).final is not None
 
     def open(self):
         """The trained model and the digest of its file."""

@@ -15,7 +15,7 @@ from ssdn_keras.evaluation import metrics
 from ssdn_keras.interop.original_program import OriginalProgram, check_checkout
 from ssdn_keras.model.schedule import RampedLearningRate
 from ssdn_keras.reproduction.results import read_curve
-from ssdn_keras.training.callbacks import MetricsFile
+from ssdn_keras.training.metrics_file import MetricsFile
 from ssdn_keras.training.stopping import StopRequest
 from ssdn_keras.training.validation import Validation
 

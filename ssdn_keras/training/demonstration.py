@@ -15,9 +15,9 @@ from ssdn_keras.evaluation.picture import caption_grid
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.model.schedule import published_optimizer
 from ssdn_keras.noise import parse_noise
-from ssdn_keras.training.callbacks import Progress
+from ssdn_keras.training.models import save_model
 from ssdn_keras.training.precision import fast_precision
-from ssdn_keras.training.run import save_model
+from ssdn_keras.training.progress import Progress
 from ssdn_keras.training.settings import TrainSettings
 
 NOISE = "gauss25"

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # What may change between two starts of the same training without changing its result.
-_FREE = ("val_clean", "val_images", "checkpoint_every", "validate_every")
+_FREE = (
+    "val_clean", "val_images", "checkpoint_every", "validate_every", "keep_checkpoints", "max_bad_steps", "strategy",
+    "devices",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,21 @@ class TrainSettings:
     val_images: int = 4
     checkpoint_every: int = 4000
     validate_every: int = 4000
+    keep_checkpoints: int = 3
+    max_bad_steps: int = 25
+    strategy: str = "one"
+    devices: str = "all"
 
     @property
     def steps(self):
         """Number of minibatches. (The original makes one more, with a rate of 0, which changes nothing.)"""
         return -(-self.images // self.minibatch)
+
+    @property
+    def short_name(self):
+        """For a folder: noise, method and kind of the noise parameter, such as "gauss25-ssdn-known"."""
+        parts = [self.noise, self.algorithm] + ([self.noise_parameter] if self.algorithm == "ssdn" else [])
+        return "-".join(parts) + ("-mono" if self.channels == 1 else "")
 
     def as_dict(self):
         """All settings by name."""

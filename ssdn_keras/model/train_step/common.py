@@ -9,7 +9,8 @@ class SkippedSteps(keras.metrics.Metric):
 
     def __init__(self, name="skipped_steps", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.count = self.add_variable((), initializer="zeros", dtype="float32", name="count")
+        # Every replica counts the same steps: their number is the mean, not the sum.
+        self.count = self.add_variable((), initializer="zeros", dtype="float32", name="count", aggregation="mean")
 
     def update_state(self, finite):
         """Count a step whose gradient was not finite."""

@@ -37,7 +37,14 @@ class TensorFlowTrainStep:
         # Each replica's loss was divided by their number; what is shown is the loss of the whole minibatch.
         shown = ops.where(finite, loss * replicas, 0.0)
         self._loss_tracker.update_state(shown, sample_weight=ops.cast(finite, "float32"))
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        logs = self.compute_metrics(x, y, y_pred, sample_weight)
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            logs = {name: ops.reshape(value, (1,)) for name, value in logs.items()}  # Keras averages them over axis 0
+        return logs
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built. (Under tf.distribute Keras would trace the model on one minibatch, averaged over the
+        replicas, and cannot do that between workers.)"""
 
     def _apply(self, gradients):
         import tensorflow as tf

@@ -1,0 +1,39 @@
+"""metrics.csv: what a training measured, a row for every record."""
+
+import csv
+import io
+from pathlib import Path
+
+from ssdn_keras.data.images import write_atomically
+
+COLUMNS = (
+    "images", "seconds", "loss", "psnr", "psnr_mean", "noise_level", "skipped_steps", "learning_rate",
+    "val_psnr", "val_psnr_mean", "val_psnr_noisy", "val_noise_level",
+)  # fmt: skip
+
+
+class MetricsFile:
+    """metrics.csv: a row per record; started again, rows past the checkpoint are dropped."""
+
+    def __init__(self, path, images):
+        self._path, self._rows = Path(path), []
+        if self._path.exists():
+            try:
+                with open(self._path, newline="") as file:
+                    self._rows = [row for row in csv.DictReader(file) if int(row["images"]) <= images]
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path}: not a metrics.csv of ours ({error}); move it away") from None
+
+    def append(self, row):
+        """Add a row (a dict) and write the file; raises OSError if that fails, and writes the row with the next."""
+        self._rows = [old for old in self._rows if int(old["images"]) < row["images"]] + [row]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_atomically(self._path, lambda temporary: Path(temporary).write_text(text.getvalue()))
+
+    @property
+    def seconds(self):
+        """Training time up to the last row."""
+        return float(self._rows[-1]["seconds"]) if self._rows else 0.0

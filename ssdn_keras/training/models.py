@@ -1,0 +1,84 @@
+"""Models for trainings: made from settings, started from others, saved."""
+
+import keras
+
+from ssdn_keras.data.images import write_atomically
+from ssdn_keras.model.denoiser import Denoiser
+from ssdn_keras.model.files import load
+from ssdn_keras.model.schedule import published_optimizer
+
+
+def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0):
+    """A fresh, compiled model, or one with the weights of `settings.init` unless it is about to be restored.
+
+    Args:
+        settings: `TrainSettings`.
+        resumed: whether a checkpoint will be restored.
+        compiler: see `Denoiser.compile`, `jit_compile`.
+        rate_factor: multiplies the learning rate.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    model = Denoiser(
+        noise=settings.noise,
+        noise_parameter=settings.noise_parameter,
+        channels=settings.channels,
+        diagonal_covariance=settings.diagonal_covariance,
+        blindspot_size=settings.blindspot_size,
+        algorithm=settings.algorithm,
+        dtype=settings.precision,
+        name="denoiser",
+    )
+    if settings.init and not resumed:
+        copy_weights(load(settings.init), model, settings.init)
+    model.compile(
+        published_optimizer(
+            ema=settings.ema,
+            rate=settings.learning_rate * rate_factor,
+            images=settings.images,
+            minibatch=settings.minibatch,
+            ramp_up=settings.ramp_up,
+            ramp_down=settings.ramp_down,
+        ),
+        jit_compile=compiler,
+    )
+    return model
+
+
+def copy_weights(source, target, name):
+    """Start `target` from a trained model of the same network; range and kind of the noise parameter may differ."""
+    ours, theirs = target.get_config(), source.get_config()
+    different = [
+        f"{key} is {theirs[key]!r}, not {ours[key]!r}"
+        for key in ours
+        if key not in ("name", "dtype", "version", "noise_range", "noise_parameter") and ours[key] != theirs[key]
+    ]
+    if different:
+        raise ValueError(f"{name}: cannot start from this model: {'; '.join(different)}")
+    if source.noise_parameter == target.noise_parameter:
+        target.set_weights(source.get_weights())
+    else:
+        target.network.set_weights(source.network.get_weights())
+
+
+def save_model(model, path):
+    """Write the model without its optimiser, in float32, whole or not at all."""
+    write_atomically(path, plain_copy(model).save)
+
+
+def plain_copy(model):
+    """The same model in float32, without optimiser."""
+    plain = Denoiser.from_config({**model.get_config(), "dtype": "float32"})
+    plain.set_weights(model.get_weights())
+    return plain
+
+
+def synchronise(model):
+    """Bring the model's variables up to date (the JAX backend keeps them elsewhere during `fit`)."""
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()
+
+
+def measured(model):
+    """Values of the metrics that have seen something: what `fit` would log."""
+    used = [m for m in model.metrics if not (isinstance(m, keras.metrics.Mean) and float(m.count) == 0)]
+    return {metric.name: metric.result() for metric in used}
