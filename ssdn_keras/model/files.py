@@ -1,16 +1,16 @@
 """Loading models that were saved with `model.save`."""
 
 import json
+import shutil
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path
 
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.version import __version__
 
 _REGISTERED_NAME = "ssdn_keras>Denoiser"
-_LARGEST_ENTRY = 2**30
+_LARGEST_ENTRY, _LARGEST_SETTINGS, _LARGEST_VARIABLE = 2**30, 2**20, 2**29
 # Network files of other programs, which `python -m ssdn_keras.convert` reads.
 _FOREIGN = {".pickle": "the authors' program", ".wt": "the PyTorch reimplementation"}
 
@@ -66,7 +66,20 @@ def load(path, dtype="float32"):
             f"{path}: a network of {_FOREIGN[path.suffix.lower()]}; convert it first: python -m ssdn_keras.convert "
             f"{path} {path.with_suffix('.keras').name}"
         )
-    config, weights = _read(path)
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "model.weights.h5"
+        model = _model(path, _read(path, weights), dtype)
+        try:
+            _check_weights(weights)
+            model.load_weights(weights)
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ValueError(f"{path}: the weights are damaged or do not fit the settings ({reason})") from None
+    return model
+
+
+def _model(path, config, dtype):
+    """A model with the settings of a file."""
     if _newer(config.get("version")):
         raise ValueError(
             f"{path}: written by ssdn_keras {config['version']}, this is {__version__}: upgrade the package"
@@ -74,19 +87,9 @@ def load(path, dtype="float32"):
     try:
         # Only these settings, of these kinds, reach the constructor; the arithmetic is the reader's choice.
         values = {name: kind(config[name]) for name, kind in _SETTINGS.items() if config[name] is not None}
-        model = Denoiser(**values, dtype=dtype)
-    except (TypeError, ValueError, KeyError) as error:
+        return Denoiser(**values, dtype=dtype)
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise ValueError(f"{path}: settings that this version of ssdn_keras cannot read: {error}") from None
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.weights.h5"
-        file.write_bytes(weights)
-        try:
-            _refuse_links(file)
-            model.load_weights(file)
-        except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ValueError(f"{path}: the weights are damaged or do not fit the settings ({reason})") from None
-    return model
 
 
 def _newer(version):
@@ -97,15 +100,17 @@ def _newer(version):
         return False
 
 
-def _read(path):
-    """The model's settings and its weights (bytes) from the archive."""
+def _read(path, weights):
+    """The model's settings from the archive; its weights are written to the file `weights`."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if any(entry.file_size > _LARGEST_ENTRY for entry in archive.infolist()):
+            largest = {"config.json": _LARGEST_SETTINGS}
+            if any(entry.file_size > largest.get(entry.filename, _LARGEST_ENTRY) for entry in archive.infolist()):
                 raise ValueError("an entry is larger than any model of ours")
             record = json.loads(archive.read("config.json"))
-            weights = archive.read("model.weights.h5")
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+            with archive.open("model.weights.h5") as packed, open(weights, "wb") as file:
+                shutil.copyfileobj(packed, file)
+    except Exception as error:  # there is no list of what readers of archives, four compressions and JSON raise
         raise ValueError(f"{path}: not a .keras model file, or a damaged one ({error})") from None
     if not isinstance(record, dict) or record.get("registered_name") != _REGISTERED_NAME:
         kind = record.get("class_name") if isinstance(record, dict) else None
@@ -113,11 +118,11 @@ def _read(path):
     config = record.get("config")
     if not isinstance(config, dict):
         raise ValueError(f"{path}: not a .keras model file, or a damaged one (no settings)")
-    return config, weights
+    return config
 
 
-def _refuse_links(path):
-    """An HDF5 file may name data of other files on the reader's machine; a model has no use for that."""
+def _check_weights(path):
+    """An HDF5 file may name data of other files on the reader's machine, or claim any size: no model needs that."""
     import h5py
 
     def check(group):
@@ -129,6 +134,8 @@ def _refuse_links(path):
                 check(item)
             elif item.external or item.is_virtual:
                 raise ValueError("it refers to other files")
+            elif item.nbytes > _LARGEST_VARIABLE:
+                raise ValueError("a variable is larger than those of any model of ours")
 
     with h5py.File(path, "r") as file:
         check(file)

@@ -1,0 +1,1 @@
+"""Ways to damage a file: functions (random.Random, bytes, another file's bytes) → (bytes, what was done)."""
