@@ -249,7 +249,7 @@ def test_mirrored_from_the_command_line_with_a_kill(photographs, tmp_path):
     rows = [(tmp_path / n / "metrics.csv").read_text().splitlines()[1:] for n in ("whole", "one")]
     for a, b in zip(*rows, strict=True):
         a, b = ([float(v or 0) for v in row.split(",")] for row in (a, b))
-        np.testing.assert_allclose([*a[:1], *a[2:]], [*b[:1], *b[2:]], rtol=2e-3)
+        np.testing.assert_allclose([*a[:1], *a[2:]], [*b[:1], *b[2:]], rtol=2e-2)  # from fresh weights: rounding grows
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ class OneDevice:
         """
 
     def meet(self):
-        """Wait until all workers are here."""
+        """Wait at the end until all workers are here."""
 
     def translate(self, error):
         """A clearer error for one that `fit` raised, or None."""
@@ -145,7 +145,8 @@ class MultiWorker(Mirrored):
         if self.workers > 1:
             import tensorflow as tf
 
-            self._gather(tf.zeros((1, 1), tf.int64))
+            with contextlib.suppress(WorkerLost):  # who has heard of all others first may be gone already
+                self._gather(tf.zeros((1, 1), tf.int64))
 
     def translate(self, error):
         import tensorflow as tf
