@@ -160,6 +160,52 @@ def test_two_devices_of_jax_train_as_one(start, tmp_path):
     assert_same_training(one, two, 2)
 
 
+# A step, a step with one value that is no number, a step: what the bad one changed goes to standard output.
+BAD_STEP = """
+import keras, numpy as np, tensorflow as tf
+import ssdn_keras
+from ssdn_keras.training.replicas import make_replicas
+
+replicas = make_replicas(*__import__("sys").argv[1:3])
+with replicas.scope():
+    model = ssdn_keras.Denoiser("gauss25", channels=1)
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=replicas.compiler)
+noisy = np.random.default_rng(0).random((4, 32, 32, 1), "float32")
+bad = noisy.copy()
+bad[3, 5, 5] = np.nan
+
+def fit(images):
+    mine = {"noisy": images[replicas.worker :: replicas.workers]}
+    data = lambda: tf.data.Dataset.from_tensor_slices(mine).batch(4 // replicas.workers, drop_remainder=True)
+    history = model.fit(replicas.distribute(data), steps_per_epoch=1, verbose=0).history
+    return history["skipped_steps"][0], [np.array(v) for v in [*model.weights, *model.optimizer.variables]]
+
+_, before = fit(noisy)
+skipped, after = fit(bad)
+_, last = fit(noisy)
+replicas.meet()
+if replicas.chief:
+    print("skipped", skipped, "changed", sum(not np.array_equal(a, b) for a, b in zip(before, after)),
+          "then", sum(not np.array_equal(a, b) for a, b in zip(after, last)) > 50)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy, workers", [("mirrored", 1), ("multiworker", 2)])
+def test_a_bad_step_of_one_replica_is_skipped_whole_by_all(strategy, workers):
+    devices = "cpu*2" if strategy == "mirrored" else "all"
+    environments = cluster(workers) if strategy == "multiworker" else [os.environ]
+    command = [sys.executable, "-c", BAD_STEP, strategy, devices]
+    started = [
+        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for env in environments
+    ]
+    outputs = [process.communicate(timeout=600) for process in started]
+    for process, (_, err) in zip(started, outputs, strict=True):
+        assert process.returncode == 0, err[-3000:]
+    assert outputs[0][0].strip() == "skipped 1.0 changed 0 then True"
+
+
 def test_the_parts_of_all_workers_are_the_minibatch():
     image = np.random.RandomState(0).rand(64, 64, 1).astype("float32")
     options = {"noise": "gauss5_50", "crop": 16, "minibatch": 6, "channels": 1, "count": 18, "start": 6}

@@ -22,11 +22,8 @@ class TensorFlowTrainStep:
         finite = all_finite(gradients)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
-            # A branch cannot hold the exchange between replicas: all of them agree first, then a bad step's gradients
-            # are replaced by zeros.
             finite = tf.distribute.get_replica_context().all_reduce("MEAN", tf.cast(finite, tf.float32)) > 0.999
-            gradients = [tf.where(finite, gradient, tf.zeros_like(gradient)) for gradient in gradients]
-            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+            self._apply_on_replicas(gradients, finite)
         else:
             tf.cond(
                 finite,
@@ -45,6 +42,29 @@ class TensorFlowTrainStep:
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: all is built. (Under tf.distribute Keras would trace the model on one minibatch, averaged over the
         replicas, and cannot do that between workers.)"""
+
+    def _apply_on_replicas(self, gradients, finite):
+        """Apply the gradients on all replicas; a step that is not finite is taken back.
+
+        A branch cannot hold the exchange between replicas. So the step is always made, and its variables, which are
+        small beside the activations, get their former values again.
+        """
+        import tensorflow as tf
+
+        variables = [v.value for v in [*self.trainable_weights, *self.optimizer.variables]]
+        former = [tf.identity(variable) for variable in variables]
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+
+        def take_back(strategy, finite, former):
+            for variable, old in zip(variables, former, strict=True):
+                strategy.extended.update(
+                    variable,
+                    lambda new, old, keep: new.assign(tf.where(keep, new, old)),
+                    args=(old, finite),
+                    group=False,
+                )
+
+        tf.distribute.get_replica_context().merge_call(take_back, args=(finite, former))
 
     def _apply(self, gradients):
         import tensorflow as tf
