@@ -1,11 +1,13 @@
 # make demo: watch a network learn to denoise.  make test: the tests.  make test-all: the long ones too, before a release.
-# make docs: the documentation, in site/.  PYTHON chooses the interpreter.
+# make docs: the documentation, in site/.  make notebooks: runs them and keeps their results (NOTEBOOKS=… chooses some).
+# PYTHON chooses the interpreter.
 PYTHON ?= python3
+NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 DOCS_INSTALLED := .venv/docs-installed
 
-.PHONY: demo test test-all lint wheel docs clean
+.PHONY: demo test test-all lint wheel docs notebooks clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m ssdn_keras.demo --output=demo
@@ -24,6 +26,9 @@ wheel: $(INSTALLED)
 
 docs: $(DOCS_INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+notebooks: $(INSTALLED)
+	$(BIN)/python .ci/execute_notebooks $(NOTEBOOKS)
 
 $(DOCS_INSTALLED): $(INSTALLED) setup.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'

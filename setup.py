@@ -32,6 +32,15 @@ setup(
         # `export --format=onnx`: the format, Keras's way to it from TensorFlow, and the runtime of its tests.
         "onnx": ["onnx>=1.20,<2", "tf2onnx>=1.17,<2", "onnxruntime>=1.23,<2"],
         "safetensors": ["safetensors>=0.5,<1"],  # `export --format=safetensors`
-        "test": ["pytest>=8,<10", "scipy>=1.13,<2", "jax>=0.5", "playwright>=1.50,<2"],
+        "test": [
+            "pytest>=8,<10",
+            "scipy>=1.13,<2",
+            "jax>=0.5",
+            "playwright>=1.50,<2",
+            # The notebooks are run: a kernel, what drives it, and what reads and writes their files.
+            "ipykernel>=6.29,<8",
+            "nbclient>=0.10.1,<1",
+            "nbformat>=5.10,<6",
+        ],
     },
 )
