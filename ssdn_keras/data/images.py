@@ -101,8 +101,6 @@ def opened(source, formats=_FORMATS, whole=True, max_pixels=MAX_PIXELS):
         with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
             head, size = file.read(26), file.seek(0, os.SEEK_END)
             file.seek(0)
-            if not size:
-                raise ImageError("the file is empty (0 bytes)")
             image = _open_header(file, formats, max_pixels)
             if whole:
                 _check_claim(image, head, size)

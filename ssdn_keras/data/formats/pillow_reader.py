@@ -14,14 +14,19 @@ _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 class PillowReader:
     """A file of one page; see `ssdn_keras.data.formats`. Palettes become colour.
 
+    Args:
+        source: path, or the bytes of a file.
+        max_pixels: files with more are refused.
+        whole: False if these are only its first bytes, of which the header may be read.
+
     Attributes:
         pages: list of one `PageShape`.
         info: what belongs to the picture beside its pixels, as Pillow names it.
     """
 
-    def __init__(self, source, max_pixels=MAX_PIXELS):
+    def __init__(self, source, max_pixels=MAX_PIXELS, whole=True):
         self._source, self._max_pixels = source, max_pixels
-        with opened(source, max_pixels=max_pixels) as (image, head):
+        with opened(source, whole=whole, max_pixels=max_pixels) as (image, head):
             self._deep = bit_depth(image, head) == 16
             # Pillow takes 16-bit colour for 8-bit: the header says what it is.
             self._deep_colour = self._deep and not image.mode.startswith("I;16")

@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import math
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,28 @@ from ssdn_keras.data.images import MAX_PIXELS, ImageError, check_pixels
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 _ALPHA = (1, 2)
 _PALETTE = 3
-# It tells of every oddity of a file; what matters becomes an ImageError.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
+_LOG = logging.getLogger("tifffile")
+_LOG.addHandler(logging.NullHandler())  # it tells of every oddity of a file; what matters becomes an ImageError
+
+
+class _Damage(logging.Handler):
+    """Notes where tifffile goes on, in this thread, although pages are lost."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.found, self._thread = None, threading.get_ident()
+
+    def emit(self, record):
+        text = record.getMessage()
+        if record.thread == self._thread and ("page offset" in text or "corrupt" in text):
+            self.found = text
+
+    def __enter__(self):
+        _LOG.addHandler(self)
+        return self
+
+    def __exit__(self, *_):
+        _LOG.removeHandler(self)
 
 
 @contextlib.contextmanager
@@ -67,7 +88,12 @@ class TiffReader:
         self.pages, self.layout, self._planes, self._maps = [], [], [], {}
         try:
             with _errors():
-                for number, series in enumerate(self.file.series):
+                with _Damage() as damage:
+                    all_series = self.file.series
+                    len(self.file.pages)
+                if damage.found:
+                    raise ImageError("damaged or truncated: some of its pages cannot be found")
+                for number, series in enumerate(all_series):
                     self._add(number, series, max_pixels)
                 if not self.pages:
                     raise ImageError("holds no image")
