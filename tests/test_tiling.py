@@ -6,7 +6,7 @@ import pytest
 from conftest import smooth_image
 
 import ssdn_keras
-from ssdn_keras.model import apply, tiling
+from ssdn_keras.model import apply, networks, tiling
 from ssdn_keras.model.receptive_field import margins, window
 
 MODELS = {
@@ -58,7 +58,14 @@ def test_tiles_give_the_same_at_any_size(height, width, tile):
     assert_tiles_give_the_same(ssdn_keras.Denoiser("gauss25", channels=1), height, width, tile)
 
 
-def test_tiles_that_see_nothing_of_each_other_give_the_same():
+@pytest.fixture
+def narrow(monkeypatch):
+    """Networks with few filters, which see as much of an image as wide ones."""
+    monkeypatch.setattr(networks, "ENCODER_FILTERS", 4)
+    monkeypatch.setattr(networks, "DECODER_FILTERS", 8)
+
+
+def test_tiles_that_see_nothing_of_each_other_give_the_same(narrow):
     """An image that is several times as large as what a tile sees: a margin that is too small would show."""
     keras.utils.set_random_seed(0)
     model = ssdn_keras.Denoiser("gauss25", channels=1)
@@ -72,8 +79,8 @@ def test_tiles_that_see_nothing_of_each_other_give_the_same():
 
 @pytest.mark.parametrize("blind", [0, 1, 5])
 @pytest.mark.parametrize("place", [96, 113, 127])
-def test_the_receptive_field_is_neither_too_small_nor_far_too_large(blind, place):
-    """What the window leaves out changes nothing at all, what lies at its inner border does."""
+def test_the_receptive_field_is_large_enough(narrow, blind, place):
+    """What the window leaves out changes nothing."""
     keras.utils.set_random_seed(1)
     network = ssdn_keras.Denoiser(
         "gauss25", channels=1, algorithm="ssdn" if blind else "n2c", blindspot_size=blind or 1
