@@ -20,8 +20,17 @@ MODELS = {
 }
 
 
+@pytest.fixture(scope="module")
+def narrow():
+    """Networks with few filters, which see as much of an image as wide ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks, "ENCODER_FILTERS", 4)
+        patch.setattr(networks, "DECODER_FILTERS", 8)
+        yield
+
+
 @pytest.fixture(scope="module", params=MODELS)
-def model(request):
+def model(request, narrow):
     keras.utils.set_random_seed(3)
     made = ssdn_keras.Denoiser(**MODELS[request.param])
     if made.estimator is not None:  # its last layer starts at zero, and would see nothing
@@ -49,20 +58,17 @@ def assert_tiles_give_the_same(model, height, width, tile):
         np.testing.assert_allclose(tiled / white, whole / white, atol=1e-5, rtol=1e-5)
 
 
+def test_tiles_of_a_network_as_published_give_the_same():
+    assert_tiles_give_the_same(ssdn_keras.Denoiser("gauss25", channels=1), 97, 70, 64)
+
+
 def test_tiles_give_the_same(model):
     assert_tiles_give_the_same(model, 150, 203, 64)
 
 
 @pytest.mark.parametrize("height,width,tile", [(203, 97, 96), (31, 140, 32), (1, 1, 32), (64, 70, 33)])
-def test_tiles_give_the_same_at_any_size(height, width, tile):
+def test_tiles_give_the_same_at_any_size(narrow, height, width, tile):
     assert_tiles_give_the_same(ssdn_keras.Denoiser("gauss25", channels=1), height, width, tile)
-
-
-@pytest.fixture
-def narrow(monkeypatch):
-    """Networks with few filters, which see as much of an image as wide ones."""
-    monkeypatch.setattr(networks, "ENCODER_FILTERS", 4)
-    monkeypatch.setattr(networks, "DECODER_FILTERS", 8)
 
 
 def test_tiles_that_see_nothing_of_each_other_give_the_same(narrow):
@@ -103,7 +109,7 @@ def test_the_receptive_field_is_large_enough(narrow, blind, place):
     assert max(margins(blind)) <= (352 if blind else 192)
 
 
-def test_memory_decides_about_tiles(monkeypatch):
+def test_memory_decides_about_tiles(monkeypatch, narrow):
     model = ssdn_keras.Denoiser("gauss25", channels=1)
     tiles = []
     monkeypatch.setattr(tiling._Tiled, "run", lambda self, *_: tiles.append(self._tile))
@@ -128,7 +134,7 @@ class ResourceExhaustedError(Exception):
     MemoryError(), ResourceExhaustedError("OOM"), RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying"),
     RuntimeError("CUDA out of memory. Tried to allocate"),
 ])  # fmt: skip
-def test_out_of_memory_halves_the_tiles(monkeypatch, caplog, error):
+def test_out_of_memory_halves_the_tiles(monkeypatch, narrow, caplog, error):
     model = ssdn_keras.Denoiser("gauss", "per_image", channels=1)
     image, sizes = (picture(130, 200, 1) * 255).clip(0, 255).astype("uint8")[..., 0], []
     whole = model.denoise(image)
@@ -152,7 +158,7 @@ def test_out_of_memory_halves_the_tiles(monkeypatch, caplog, error):
         model.denoise(image)
 
 
-def test_other_errors_are_not_tried_again(monkeypatch):
+def test_other_errors_are_not_tried_again(monkeypatch, narrow):
     model = ssdn_keras.Denoiser("gauss25", channels=1)
 
     def fail(*_):
@@ -163,7 +169,7 @@ def test_other_errors_are_not_tried_again(monkeypatch):
         model.denoise(np.zeros((8, 8), "uint8"))
 
 
-def test_std_is_in_the_units_of_the_image():
+def test_std_is_in_the_units_of_the_image(narrow):
     model = ssdn_keras.Denoiser("gauss25", channels=1)
     image = (picture(40, 50, 1) * 255).clip(0, 255).astype("uint8")[..., 0]
     denoised, std = model.denoise(image, return_std=True)
