@@ -1,5 +1,6 @@
 """python -m ssdn_keras.denoise: denoise image files."""
 
+import contextlib
 import sys
 
 from ssdn_keras.choices import CLASSICAL_NAMES
@@ -158,7 +159,7 @@ def main(flags, arguments):
 
     denoiser = open_classical(flags) if flags.algorithm else open_model(flags)
     checked(check_std, denoiser, flags.std)
-    _check_level(denoiser, flags.noise_level)
+    _check_level(denoiser, flags.noise_level, pairs)
     make_folder(flags.output)
     failed = denoise_all(denoiser, pairs, flags)
     skipped = f", {before} were there" if before else ""
@@ -166,10 +167,15 @@ def main(flags, arguments):
     return 1 if failed else 0
 
 
-def _check_level(denoiser, level):
-    """Refuse a level that no file can have: σ has no limit where its unit is that of the files."""
-    if level is None or denoiser.noise.model.name != "gauss" or denoiser.value_range is not None:
-        checked(denoiser.level_input, level, 1)
+def _check_level(denoiser, level, pairs):
+    """Refuse a level that the first file cannot have; each file is checked again, since their units may differ."""
+    from ssdn_keras.data.formats import open_pages
+    from ssdn_keras.denoising import nominal_level
+
+    dtype = "uint8"
+    with contextlib.suppress(ValueError, IndexError), open_pages(pairs[0][0]) as reader:
+        dtype = reader.pages[0].dtype
+    checked(denoiser.level_input, nominal_level(denoiser, level, dtype), 1)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def denoise_file(
             results = [allocate(shape[:3], output_dtype or shape.dtype)]
             if maps is not None:
                 results.append(allocate(shape[:3], "float32"))
-            parameter = denoiser.level_input(_nominal(denoiser, noise_level, shape.dtype), 1)
+            parameter = denoiser.level_input(nominal_level(denoiser, noise_level, shape.dtype), 1)
             begun = done
 
             def tile_done(pixels, channels=shape.channels):
@@ -83,7 +83,7 @@ def check_channels(found, wanted):
     raise ImageError(f"has {found} channels, the model is for {wanted}")
 
 
-def _nominal(denoiser, noise_level, dtype):
+def nominal_level(denoiser, noise_level, dtype):
     """A level in the units of a file as the denoiser wants it: σ of 0..255 where it has no range of values."""
     if noise_level is None or denoiser.value_range is not None or denoiser.noise.model.name != "gauss":
         return noise_level
