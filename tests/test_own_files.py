@@ -245,6 +245,32 @@ def test_training_takes_stacks_and_keeps_their_range(capfd, tmp_path):
         fails(capfd, 2, "value range", "train", f"--train_noisy={folder}", f"--value_range={text}", *flags)
 
 
+def test_sixteen_bits_train_as_eight_bits_do(capfd, tmp_path):
+    """The same images and noise as 0..255 and as 100..4000: the same training, but for rounding."""
+    scale, models = (HIGH - LOW) / 255, []
+    for name in ("8", "16"):
+        (tmp_path / name).mkdir()
+    for seed in range(3):
+        image = smooth_image(seed, 48, 48, 1)
+        tifffile.imwrite(tmp_path / "8" / f"{seed}.tif", image)
+        tifffile.imwrite(tmp_path / "16" / f"{seed}.tif", np.rint(LOW + image * scale).astype("uint16"))
+    for name, noise, value_range in (("8", 25, "auto"), ("16", 25 * scale, f"{LOW},{HIGH}")):
+        code, _, err = run(
+            capfd, "train", f"--train_clean={tmp_path / name}", f"--run_dir={tmp_path / f'run{name}'}",
+            f"--noise=gauss{noise}", f"--value_range={value_range}", "--channels=1", "--crop=32", "--images=24",
+            "--minibatch=2", "--noise_parameter=global",
+        )  # fmt: skip
+        assert code == 0, err
+        models.append(ssdn_keras.load(tmp_path / f"run{name}" / "final.keras"))
+    noisy = (smooth_image(7, 48, 48, 1) + np.random.RandomState(0).normal(0, 25, (48, 48))).astype("float32")
+    results = [models[0].denoise(noisy, data_range=255), (models[1].denoise(LOW + noisy * scale) - LOW) / scale]
+    assert np.abs(results[0] - noisy).max() > 5
+    np.testing.assert_allclose(*results, atol=1.0)
+    rows = [(tmp_path / f"run{name}" / "metrics.csv").read_text().splitlines() for name in ("8", "16")]
+    levels = [float(row[-1].split(",")[row[0].split(",").index("noise_level")]) for row in rows]
+    assert levels[1] == pytest.approx(levels[0] * scale, rel=1e-3)
+
+
 def test_ranges_of_training_sets():
     eight, floats = [np.full((8, 8), 7, "uint8")], [np.linspace(-1, 5, 4096).reshape(64, 64).astype("float32")]
     assert resolve("auto", ArraySource(eight, 1)) is resolve("dtype", ArraySource(eight, 1)) is None

@@ -16,7 +16,7 @@ from ssdn_keras.model.receptive_field import GRID, margins, window
 
 # Bytes per pixel at the peak, measured with TensorFlow on a processor: of the whole model with and without a blind
 # spot; of one view through the trunk; of the features that are kept of a tile.
-_WHOLE_BLIND, _WHOLE_PLAIN, _VIEW, _FEATURES = 7500, 2800, 2500, 1600
+_WHOLE_BLIND, _WHOLE_PLAIN, _VIEW, _FEATURES = 7500, 2800, 2900, 1600
 # Bytes per pixel and number of the network's outputs that the posterior takes.
 _PER_COMPONENT = 40
 # Part of the free memory that is used unless a limit is given.
@@ -165,8 +165,9 @@ class _Tiled:
 
     def _features(self, network, rows, columns):
         """Features of all views of one part of the image, 1×h×w×96 or ×384."""
-        parts = []
-        for turns in range(4 if network.blindspot_size else 1):
+        height, width, views = rows.stop - rows.start, columns.stop - columns.start, 4 if network.blindspot_size else 1
+        merged = None
+        for turns in range(views):
             view = np.rot90(self._values, turns)
             core_rows, core_columns = _rotated(rows, columns, self._values.shape, turns)
             top, bottom = window(core_rows.start, core_rows.stop, view.shape[0], network.blindspot_size, rows=True)
@@ -177,8 +178,11 @@ class _Tiled:
             features = network._view(ops.cast(ops.convert_to_tensor(seen), network.compute_dtype))
             features = features[:, core_rows.start - top : core_rows.stop - top]
             features = features[:, :, core_columns.start - left : core_columns.stop - left]
-            parts.append(np.rot90(ops.convert_to_numpy(ops.cast(features, "float32")), -turns, axes=(1, 2)))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+            upright = np.rot90(ops.convert_to_numpy(ops.cast(features, "float32")), -turns, axes=(1, 2))
+            if merged is None:
+                merged = np.empty((1, height, width, views * upright.shape[-1]), "float32")
+            merged[..., turns * upright.shape[-1] : (turns + 1) * upright.shape[-1]] = upright
+        return merged
 
     def _each(self, work):
         """Call `work` with slices of rows and columns that cover the image."""
