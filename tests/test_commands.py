@@ -47,7 +47,8 @@ def test_help_explains_every_flag_in_a_group(capfd, command):
     (["--images=0"], "images"),
     (["--learning_rate=nan"], "finite"),
     (["--ema=1"], "ema"),
-    (["--channels=2", "--train_clean=x", "--run_dir=r"], "channels"),
+    (["--channels=0"], "channels"),
+    (["--train_clean=x", "--run_dir=r", "--value_range=9,3"], "the lower one first"),
     (["--seed=9999999999"], "seed"),
     (["--flagfile=absent.cfg"], "absent.cfg"),
     (["gauss25"], "unexpected argument"),
@@ -84,7 +85,7 @@ def test_data_errors_of_train(capfd, tmp_path, photographs):
     (tmp_path / "x.h5").write_bytes(b"nothing")
     run_dir = tmp_path / "run"
     cases = [
-        (tmp_path / "absent", "no such file or folder"), (empty, "no PNG or JPEG"),
+        (tmp_path / "absent", "no such file or folder"), (empty, "no PNG, JPEG, WebP, BMP or TIFF file"),
         (text, "no usable image, 1 skipped"),
         (tmp_path / "x.h5", "not a readable HDF5"), (text / "a.png", "a folder of images, an HDF5 file"),
     ]  # fmt: skip

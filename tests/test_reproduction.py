@@ -148,10 +148,10 @@ def test_data_errors_come_before_anything_is_written(capfd, tmp_path, photograph
     (text / "a.png").write_text("nothing")
     train, evaluate = f"--train_clean={photographs}", f"--evaluate=a:{photographs}"
     for flags, message in (
-        ([train, f"--evaluate=a:{empty}"], "no PNG or JPEG"), ([train, f"--evaluate=a:{text}"], "no readable image"),
+        ([train, f"--evaluate=a:{empty}"], "no PNG, JPEG"), ([train, f"--evaluate=a:{text}"], "no readable image"),
         ([train, f"--evaluate=a:{tmp_path / 'absent'}"], "no such folder"),
         ([f"--train_clean={tmp_path / 'absent'}", evaluate], "no such file or folder"),
-        ([train, evaluate, f"--val_clean={empty}"], "no PNG or JPEG"),
+        ([train, evaluate, f"--val_clean={empty}"], "no PNG, JPEG"),
         ([train, evaluate, f"--val_clean={text}"], "no readable image to validate"),
         ([train, evaluate, "--picture=a/x.png"], "SET/FILE, such as a/a.png"),
         ([train, evaluate, "--rows=nlm", "--noise=impulse50"], "not for impulse"),

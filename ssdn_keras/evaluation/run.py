@@ -17,7 +17,7 @@ def _one(model, spec, clean, seed, index, repeat):
     test_image = protocol.corrupt(clean, spec, seed, index, repeat)
     outputs = protocol.denoise(model, test_image)
     row = protocol.score(clean, test_image, outputs)
-    row["noise_level"] = test_image.parameter * spec.model.level_scale
+    row["noise_level"] = test_image.parameter * spec.level_scale
     if model.estimated:
         row["estimated_level"] = protocol.estimated_level(model, outputs["noise_std"], outputs["mean"])
     pictures = {"noisy": test_image.crop(test_image.noisy)}
