@@ -5,11 +5,16 @@ import math
 import re
 from dataclasses import dataclass
 
+from ssdn_keras.noise.clipped import Clipped
 from ssdn_keras.noise.gaussian import Gaussian
 from ssdn_keras.noise.impulse import Impulse
 from ssdn_keras.noise.poisson import Poisson
 
-NOISE_MODELS = {model.name: model for model in (Gaussian(), Poisson(), Impulse())}
+_PLAIN = (Gaussian(), Poisson(), Impulse())
+NOISE_MODELS = {
+    model.name: model for model in (*_PLAIN, *(Clipped(each) for each in _PLAIN if hasattr(each, "noise_std")))
+}
+CLIPPED = "-clipped"
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _PATTERN = re.compile(rf"([a-z]+)(?:({_NUMBER})(?:_({_NUMBER}))?)?")
@@ -36,11 +41,23 @@ class NoiseSpec:
         if self.levels is None:
             return self.model.name
         low, high = (f"{level:.15g}" for level in self.levels)
-        return self.model.name + (low if low == high else f"{low}_{high}")
+        name, clipped, _ = self.model.name.partition(CLIPPED)
+        return name + (low if low == high else f"{low}_{high}") + clipped
+
+    @property
+    def clipped(self):
+        """The same noise of values that were clipped and rounded to 8 bits."""
+        if self.model.name.endswith(CLIPPED):
+            return self
+        if self.model.name + CLIPPED not in NOISE_MODELS:
+            raise ValueError(f"{self.model.name} noise has no model of clipped values")
+        return NoiseSpec(NOISE_MODELS[self.model.name + CLIPPED], self.levels)
 
 
 def parse_noise(text):
     """Read a name such as gauss25 (σ = 25), poisson5_50 (λ from 5 to 50), impulse50 (α = 50 %) or gauss (no level).
+
+    With -clipped at its end, such as gauss25-clipped, the values were then clipped to 0..255 and rounded.
 
     Examples:
         >>> parse_noise("poisson5_50").levels
@@ -55,6 +72,9 @@ def parse_noise(text):
     """
     if isinstance(text, NoiseSpec):
         return text
+    plain = str(text).removesuffix(CLIPPED)
+    if plain != str(text):
+        return parse_noise(plain).clipped
     name = re.match(r"[A-Za-z]*", str(text)).group()
     if name not in NOISE_MODELS:
         close = difflib.get_close_matches(name.lower(), NOISE_MODELS, n=1, cutoff=0.4)
@@ -86,7 +106,8 @@ def make_noise_spec(name, low, high, text=None):
         raise ValueError(f"noise {text!r}: the level ({model.unit}) must be finite")
     if low > high:
         raise ValueError(f"noise {text!r}: the range is the wrong way round; write {name}{high:g}_{low:g}")
-    if low < smallest or high > largest or (model.name == "poisson" and low <= 0):
-        limits = "above 0" if model.name == "poisson" else f"from {smallest:g} to {largest:g}"
+    positive = model.name.startswith("poisson")
+    if low < smallest or high > largest or (positive and low <= 0):
+        limits = "above 0" if positive else f"from {smallest:g} to {largest:g}"
         raise ValueError(f"noise {text!r}: the level ({model.unit}) must be {limits}")
     return NoiseSpec(model, (low, high))
