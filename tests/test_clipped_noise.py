@@ -2,11 +2,14 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 from scipy import integrate, special, stats
+from skimage import data
 
+import ssdn_keras
 from ssdn_keras.noise import clipping, intervals, parse_noise, tails
 from ssdn_keras.noise.sampling import NumpyRandom
 from tests.gradients import input_gradient
@@ -96,7 +99,7 @@ def test_half_line(bound):
 
 
 def by_integration(observed, mean, prior, noise, limits):
-    """(log evidence as a density for inner values, mean, variance) of one channel, by integration over the clean value."""
+    """(log evidence, a density for inner values; mean; variance) of one channel, by integration over the clean value."""
     low, high, step = limits.low, limits.high, limits.step
     if observed <= low:
         ends = -np.inf, low + step / 2
@@ -277,3 +280,31 @@ def test_names():
 def test_impossible_range():
     with pytest.raises(ValueError, match="low < high"):
         clipping.ClippedRange(1.0, 0.0)
+
+
+def test_a_model_trains_is_saved_and_denoises(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = ssdn_keras.Denoiser("gauss25", "per_image", channels=1, clipped=True)
+    assert str(model.noise) == "gauss25-clipped"
+    crops = ssdn_keras.data.training_crops([data.camera()], "gauss25-clipped", crop=32, channels=1, count=16)
+    inputs, _ = next(iter(crops))
+    noisy = np.array(inputs["noisy"]) * 255
+    np.testing.assert_allclose(noisy, np.rint(noisy), atol=1e-3)
+    assert noisy.min() == 0 and noisy.max() <= 255
+    model.compile(keras.optimizers.Adam(1e-3))
+    history = model.fit(crops, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and history["skipped_steps"] == [0]
+    model.save(tmp_path / "x.keras")
+    again = ssdn_keras.load(tmp_path / "x.keras")
+    assert again.noise == model.noise
+    image = np.uint8(noisy[0, ..., 0])
+    np.testing.assert_array_equal(again.denoise(image), model.denoise(image))
+
+
+def test_posterior_mean_of_white_may_lie_above_it():
+    """A value at the end is a bound: the prior, not 255, decides how far beyond the clean value may lie."""
+    model = parse_noise("gauss25-clipped").model
+    y, m, column = pixels([[1.0]], [[1.1]], [[0.05]])
+    outputs = model.posterior(y, m, [column], tensor([[[[25 / 255]]]]))
+    assert array(outputs["denoised"])[0, 0, 0, 0] > 1.1
+    assert array(outputs["std"])[0, 0, 0, 0] == pytest.approx(0.05, rel=0.06)

@@ -36,6 +36,8 @@ class Denoiser(Training, keras.Model):
         blindspot_size: 1, 3, 5, …: width of the square that an output does not see.
         algorithm: "ssdn"; "ssdn_mean" (blind spot, mean only), "n2c", "n2n", "n2v", "n2v2".
         noise_range: (low, high) levels, if `noise` does not name them.
+        clipped: whether noisy values were clipped and rounded to 8 bits, which the likelihood then knows; the same as
+            "-clipped" at the end of `noise`, such as "gauss25-clipped".
 
     Raises:
         ValueError: an argument has a value that is not one of these.
@@ -53,6 +55,7 @@ class Denoiser(Training, keras.Model):
         blindspot_size=1,
         algorithm="ssdn",
         noise_range=None,
+        clipped=False,
         **kwargs,
     ):
         kwargs.pop("version", None)
@@ -66,6 +69,8 @@ class Denoiser(Training, keras.Model):
         self.noise = parse_noise(noise)
         if noise_range is not None:
             self.noise = make_noise_spec(self.noise.model.name, *map(float, noise_range))
+        if clipped:
+            self.noise = self.noise.clipped
         self.algorithm = ALGORITHMS[algorithm]
         self.noise_parameter = noise_parameter
         self.channels = int(channels)

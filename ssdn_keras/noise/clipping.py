@@ -87,8 +87,8 @@ def filter_pixel(observed, mean, columns, noise_std, limits):
         limits: `ClippedRange`.
 
     Returns:
-        (posterior mean N×H×W×C, columns of a factor of its covariance, loss N×H×W). Where nothing was clipped the loss is
-        ½ (squared, whitened residual + log determinant), as for values that were not.
+        (posterior mean N×H×W×C, columns of a factor of its covariance, loss N×H×W). Where nothing was clipped the loss
+        is ½ (squared, whitened residual + log determinant), as for values that were not.
     """
     low, high = limits.at_ends(observed)
     ends = ops.logical_or(low, high)

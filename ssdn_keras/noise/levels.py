@@ -45,6 +45,11 @@ class NoiseSpec:
         return name + (low if low == high else f"{low}_{high}") + clipped
 
     @property
+    def kind(self):
+        """Name of the noise itself, whether values were then clipped or not: "gauss", "poisson", …"""
+        return self.model.name.removesuffix(CLIPPED)
+
+    @property
     def clipped(self):
         """The same noise of values that were clipped and rounded to 8 bits."""
         if self.model.name.endswith(CLIPPED):

@@ -45,13 +45,17 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0):
 
 
 def copy_weights(source, target, name):
-    """Start `target` from a trained model of the same network; range and kind of the noise parameter may differ."""
+    """Start `target` from a trained model of the same network; whether noisy values were clipped, and the range
+    and kind of the noise parameter, may differ."""
     ours, theirs = target.get_config(), source.get_config()
     different = [
         f"{key} is {theirs[key]!r}, not {ours[key]!r}"
         for key in ours
-        if key not in ("name", "dtype", "version", "noise_range", "noise_parameter") and ours[key] != theirs[key]
+        if key not in ("name", "dtype", "version", "noise", "noise_range", "noise_parameter")
+        and ours[key] != theirs[key]
     ]
+    if source.noise.kind != target.noise.kind:
+        different.append(f"noise is {source.noise.kind!r}, not {target.noise.kind!r}")
     if different:
         raise ValueError(f"{name}: cannot start from this model: {'; '.join(different)}")
     if source.noise_parameter == target.noise_parameter:
