@@ -99,7 +99,7 @@ def test_half_line(bound):
 
 
 def by_integration(observed, mean, prior, noise, limits):
-    """(log evidence, a density for inner values; mean; variance) of one channel, by integration over the clean value."""
+    """(log evidence, a density for inner values; mean; variance) of one channel, by integration over clean values."""
     low, high, step = limits.low, limits.high, limits.step
     if observed <= low:
         ends = -np.inf, low + step / 2
