@@ -21,8 +21,10 @@ setup(
         "pillow>=10.1,<14",  # image files
         "PyWavelets>=1.6,<2",  # scikit-image's wavelet denoiser and noise estimate need it
         "scikit-image>=0.26,<1",  # SSIM, non-local means, wavelets, the demonstration's photographs
+        "scipy>=1.13,<2",  # nearest neighbours of missing values
         "tensorboard>=2.19,<3",  # curves; TensorFlow does not bring it any more
         "tensorflow>=2.19,<3",  # backend and input pipeline
+        "tifffile>=2025.1.10,<2028",  # TIFF files; its versions are dates
         "tqdm>=4.66,<5",  # progress bars of what is not Keras's fit
     ],
     extras_require={
@@ -32,6 +34,7 @@ setup(
         # `export --format=onnx`: the format, Keras's way to it from TensorFlow, and the runtime of its tests.
         "onnx": ["onnx>=1.20,<2", "tf2onnx>=1.17,<2", "onnxruntime>=1.23,<2"],
         "safetensors": ["safetensors>=0.5,<1"],  # `export --format=safetensors`
-        "test": ["pytest>=8,<10", "scipy>=1.13,<2", "jax>=0.5", "playwright>=1.50,<2"],
+        "tiff": ["imagecodecs>=2025.3.30,<2028"],  # TIFF files of other compression than deflate: LZW, Zstandard, …
+        "test": ["hypothesis>=6.100,<7", "pytest>=8,<10", "jax>=0.5", "playwright>=1.50,<2"],
     },
 )

@@ -4,11 +4,13 @@ import sys
 
 from ssdn_keras.choices import CLASSICAL_NAMES
 from ssdn_keras.cli import Command, UsageError, checked, describe, make_folder
+from ssdn_keras.data.images import MAX_PIXELS
 
 COMMAND = Command(
     "python -m ssdn_keras.denoise",
-    "Denoises PNG and JPEG files, or folders of them. Results have the same names and formats. A file that cannot be "
-    "read is named and skipped; the exit code is then 1.",
+    "Denoises PNG, JPEG, WebP, BMP and TIFF files, or folders of them; of a stack every page. Results have the same "
+    "names, formats and types of values. A file that cannot be denoised is named, and the rest goes on; the exit code "
+    "is then 1.",
     "FILES_OR_FOLDERS",
 )
 COMMAND.group("Files")
@@ -16,16 +18,49 @@ COMMAND.string("model", None, "Trained model (.keras).")
 COMMAND.choice("algorithm", None, CLASSICAL_NAMES, "Instead of a model: non-local means, wavelet shrinkage or CBM3D.")
 COMMAND.string("output", None, "Folder for the results.")
 COMMAND.switch("overwrite", False, "Replace results that exist.")
+COMMAND.switch("resume", False, "Leave out files whose results exist: what an earlier start has done.")
+COMMAND.string(
+    "shard", None, "I/N: only every N-th file from the I-th on, such as 1/4. N machines share a folder without talk."
+)
+COMMAND.choice(
+    "output_dtype",
+    None,
+    ("uint8", "uint16", "int16", "float16", "float32"),
+    "Type of the results' values, which keep their units; by default that of each file. Floats are neither rounded nor "
+    "clipped. PNG files hold integers only.",
+)
+COMMAND.switch(
+    "std",
+    False,
+    "Write the posterior standard deviation beside each result, in the values of the file: NAME.std.tif, float32.",
+)
 COMMAND.group("Noise")
 COMMAND.number(
     "noise_level",
     None,
-    "Where the model needs to know it: σ in grey levels of 0..255, λ, or α in percent. "
-    "By default the level that the model was trained for, if that is one; with --algorithm, σ is estimated from "
-    "each image.",
+    "Where the model needs to know it: σ in the values of the files (0..255 where they have 8 bits), λ, or α in "
+    "percent. By default the level that the model was trained for, if that is one; with --algorithm, σ is estimated "
+    "from each image.",
     lowest=0,
 )
 COMMAND.choice("noise", "gauss", ("gauss", "poisson"), "With --algorithm: the kind of noise.")
+COMMAND.group("Limits")
+COMMAND.number(
+    "memory",
+    None,
+    "GiB that the process may have in memory. Images for which that is too little are denoised in tiles, with the same "
+    "result. By default it follows from what is free.",
+    lowest=0,
+)
+COMMAND.integer(
+    "max_pixels", MAX_PIXELS, "Pages with more pixels are refused: small files can claim to be huge.", lowest=1
+)
+COMMAND.choice(
+    "nan",
+    "refuse",
+    ("refuse", "keep"),
+    "NaN and infinity: the file is refused, or these values stay as they are.",
+)
 
 
 def open_model(flags):
@@ -35,7 +70,7 @@ def open_model(flags):
     model = load(flags.model)
     needs_level = model.algorithm.uses_noise_model and model.noise_parameter == "known"
     if needs_level and flags.noise_level is None and model.noise.varying:
-        raise UsageError(f"this model needs --noise_level ({model.noise.model.unit}); it was trained for {model.noise}")
+        raise UsageError(f"this model needs --noise_level ({model.noise.unit}); it was trained for {model.noise}")
     if not needs_level and flags.noise_level is not None:
         raise UsageError("this model needs no --noise_level: leave it out")
     return model
@@ -48,34 +83,93 @@ def open_classical(flags):
     return ClassicalDenoiser(flags.algorithm, flags.noise)
 
 
+def choose_pairs(flags, arguments):
+    """Pairs (source, target) that are to be done, and how many were done before."""
+    from ssdn_keras.data.files import collect, shard, std_path
+
+    pairs = checked(shard, collect(arguments, flags.output, flags.std), flags.shard)
+    if not pairs:
+        print(f"shard {flags.shard}: no file is left for this one", file=sys.stderr)
+
+    def is_done(target):
+        return target.exists() and (not flags.std or std_path(target).exists())
+
+    if flags.resume:
+        left = [(source, target) for source, target in pairs if not is_done(target)]
+        return left, len(pairs) - len(left)
+    written = [path for _, target in pairs for path in (target, *[std_path(target)] * flags.std)]
+    existing = [path for path in written if path.exists()]
+    if existing and not flags.overwrite:
+        raise UsageError(
+            f"{existing[0]} exists ({len(existing)} of {len(written)} results do): give --overwrite to replace them, "
+            "or --resume to leave them"
+        )
+    return pairs, 0
+
+
+def denoise_all(denoiser, pairs, flags):
+    """Denoise the files; returns how many failed."""
+    from tqdm import tqdm
+
+    from ssdn_keras.data.files import std_path
+    from ssdn_keras.denoising import denoise_file
+    from ssdn_keras.model.tiling import is_out_of_memory
+
+    failed = 0
+    for source, target in tqdm(pairs, desc="denoising", unit="image"):
+        with tqdm(desc=source.name, unit="px", unit_scale=True, delay=2, leave=False) as bar:
+
+            def show(done, total, bar=bar):
+                bar.total = total
+                bar.update(int(done) - bar.n)
+
+            try:
+                denoise_file(
+                    source,
+                    target,
+                    denoiser,
+                    flags.noise_level,
+                    std_path(target) if flags.std else None,
+                    flags.output_dtype,
+                    flags.nan == "keep",
+                    None if flags.memory is None else flags.memory * 2**30,
+                    flags.max_pixels,
+                    show,
+                )
+            except Exception as error:
+                if not isinstance(error, (ValueError, OSError)) and not is_out_of_memory(error):
+                    raise
+                failed += 1
+                text = "not enough memory" if is_out_of_memory(error) else describe(error)
+                tqdm.write(f"failed {source}: {text}", file=sys.stderr)
+    return failed
+
+
 def main(flags, arguments):
     """Denoise by the flags."""
     if bool(flags.model) == bool(flags.algorithm) or not flags.output or not arguments:
         raise UsageError("give --model or --algorithm, --output and the files or folders to denoise")
     if flags.model and flags["noise"].present:
         raise UsageError("--noise goes with --algorithm: a model knows its kind of noise")
-    from ssdn_keras.data.files import collect, denoise_file
-
-    pairs = collect(arguments, flags.output)
-    existing = [target for _, target in pairs if target.exists()]
-    if existing and not flags.overwrite:
-        raise UsageError(
-            f"{existing[0]} exists ({len(existing)} of {len(pairs)} results do): give --overwrite to replace them"
-        )
-    from tqdm import tqdm
+    if flags.overwrite and flags.resume:
+        raise UsageError("give --overwrite or --resume, not both")
+    pairs, before = choose_pairs(flags, arguments)
+    from ssdn_keras.model.apply import check_std
 
     denoiser = open_classical(flags) if flags.algorithm else open_model(flags)
-    checked(denoiser.level_input, flags.noise_level, 1)
+    checked(check_std, denoiser, flags.std)
+    _check_level(denoiser, flags.noise_level)
     make_folder(flags.output)
-    failed = 0
-    for source, target in tqdm(pairs, desc="denoising", unit="image"):
-        try:
-            denoise_file(source, target, lambda array: denoiser.denoise(array, flags.noise_level), denoiser.channels)
-        except (ValueError, OSError) as error:
-            failed += 1
-            tqdm.write(f"failed {source}: {describe(error)}", file=sys.stderr)
-    print(f"denoised {len(pairs) - failed} of {len(pairs)} images into {flags.output}")
+    failed = denoise_all(denoiser, pairs, flags)
+    skipped = f", {before} were there" if before else ""
+    print(f"denoised {len(pairs) - failed} of {len(pairs)} images into {flags.output}{skipped}")
     return 1 if failed else 0
+
+
+def _check_level(denoiser, level):
+    """Refuse a level that no file can have: σ has no limit where its unit is that of the files."""
+    if level is None or denoiser.noise.model.name != "gauss" or denoiser.value_range is not None:
+        checked(denoiser.level_input, level, 1)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ COMMAND = Command(
     "python -m ssdn_keras.prepare",
     "Writes the images of a folder into one HDF5 file, in the layout of the authors' program, or into TFRecord files, "
     "for --train_clean or --train_noisy. Both are read piece by piece and may be larger than the memory. The other way "
-    "round, such files become a folder of PNG files; and each kind becomes the other, or the same with some of its "
-    "images. Files are written whole or not at all. What cannot be read is named and skipped.",
+    "round, such files become a folder of PNG files (TIFF where 8 bits do not suffice); and each kind becomes the "
+    "other, or the same with some of its images. Files are written whole or not at all. What cannot be read is named "
+    "and skipped.",
     needs_backend=False,
 )
 COMMAND.group("Files")
 COMMAND.string(
     "input",
     None,
-    "Folder of PNG and JPEG files, nested folders included; an HDF5 file (.h5); or TFRecord files: one, a folder of "
+    "Folder of image files, nested folders included; an HDF5 file (.h5); or TFRecord files: one, a folder of "
     "shards, a pattern with *, or photos.tfrecord for all of photos-00000-of-00016.tfrecord and so on.",
 )
 COMMAND.string(

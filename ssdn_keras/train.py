@@ -13,10 +13,17 @@ COMMAND.group("Training images (one of the two)")
 COMMAND.string(
     "train_clean",
     None,
-    "Clean images: a folder of PNG and JPEG files, an HDF5 file, or TFRecord shards. Noise is added to them, neither "
-    "clipped nor rounded.",
+    "Clean images: a folder of PNG, JPEG, WebP, BMP and TIFF files (each page of a stack is an image), an HDF5 file, "
+    "or TFRecord shards. Noise is added to them, neither clipped nor rounded.",
 )
 COMMAND.string("train_noisy", None, "Noisy images: the same kinds. Nothing is added; nothing clean is needed.")
+COMMAND.string(
+    "value_range",
+    "auto",
+    "Which values of the files become 0 and 1 for the network: dtype (0 and the largest value of the type, for floats "
+    "1), percentiles (0.1 and 99.9 of the training images), or two numbers LOW,HIGH. auto: dtype for 8-bit images, "
+    "percentiles for others. The model keeps it, and results have the files' values again.",
+)
 COMMAND.switch("freeze_noise", False, "With --train_clean: draw the noise once per image instead of for every crop.")
 COMMAND.switch("clip_noise", False, "With --train_clean: clip noisy values and round them to 8 bits, as a file would.")
 COMMAND.integer("crop", 256, "Side of the square training crops, in pixels. Smaller images are left out.", lowest=1)
@@ -32,9 +39,9 @@ COMMAND.group("Noise")
 COMMAND.string(
     "noise",
     "gauss25",
-    "Noise model and level: gauss (σ of 0..255), poisson (λ), impulse (percent), with a "
-    "number or a range, such as gauss25, poisson5_50, impulse50. With --train_noisy and an estimated "
-    "parameter the level may be left out: gauss.",
+    "Noise model and level: gauss (σ in the values of the files), poisson (λ, events at the upper end of the value "
+    "range), impulse (percent), with a number or a range, such as gauss25, poisson5_50, impulse50. With "
+    "--train_noisy and an estimated parameter the level may be left out: gauss.",
 )
 COMMAND.choice(
     "noise_parameter",
@@ -50,7 +57,10 @@ COMMAND.choice(
     "ssdn: blind spot with prior; ssdn_mean: blind spot, mean only; n2c: from clean images; n2n: from pairs "
     "of noisy ones; n2v: Noise2Void, from noisy images with some pixels replaced; n2v2: the same, replaced by medians.",
 )
-COMMAND.integer("channels", 3, "3 for colour, 1 for grey; images are converted.", lowest=1, highest=3)
+COMMAND.integer(
+    "channels", 3, "3 for colour, 1 for grey; these are converted into each other. Or as many as all images have.",
+    lowest=1, highest=64,
+)  # fmt: skip
 COMMAND.switch("diagonal_covariance", False, "A prior whose colour channels are independent.")
 COMMAND.integer("blindspot_size", 1, "Width of the blind spot in pixels: 1, 3, 5, …", lowest=1)
 COMMAND.group("Masks of n2v and n2v2")
@@ -135,10 +145,16 @@ def _as_flag(name, value):
     return f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}"
 
 
+def _span(value_range):
+    """See `NoiseSpec`; where the images decide, the largest that any have, so that no level is refused too early."""
+    return 2.0**32 if isinstance(value_range, str) else value_range[1] - value_range[0]
+
+
 def read_settings(flags):
     """Checked `TrainSettings` from parsed flags."""
     from ssdn_keras.noise import parse_noise
     from ssdn_keras.training.settings import TrainSettings
+    from ssdn_keras.value_range import parse_value_range
 
     apply_experiment(flags)
     if (flags.train_clean is None) == (flags.train_noisy is None):
@@ -146,7 +162,9 @@ def read_settings(flags):
         raise UsageError(f"give --train_clean (noise is added) or --train_noisy (nothing is added), {both}")
     if flags.run_dir is None and flags.strategy == "multiworker":
         raise UsageError("give --run_dir, a folder that all workers see")
-    spec = checked(parse_noise, flags.noise)
+    wanted = checked(parse_value_range, flags.value_range)
+    # Which levels there can be is not known before the images are, where the range follows from them.
+    spec = checked(parse_noise, flags.noise, _span(wanted))
     if flags.n2v_neighbourhood % 2 == 0:
         raise UsageError(f"--n2v_neighbourhood={flags.n2v_neighbourhood}: must be odd")
     for name in ("n2v_box", "n2v_neighbourhood"):
@@ -154,8 +172,6 @@ def read_settings(flags):
             raise UsageError(f"--{name}={flags[name].value}: must fit into a crop of {flags.crop}")
     if flags.n2v_percentage == 0:
         raise UsageError("--n2v_percentage=0: at least some pixels must be masked")
-    if flags.channels == 2:
-        raise UsageError("--channels=2: image files have 3 (colour) or 1 (grey)")
     if flags.blindspot_size % 2 == 0:
         raise UsageError(f"--blindspot_size={flags.blindspot_size}: must be odd")
     if flags.train_noisy and (flags.freeze_noise or flags.clip_noise):

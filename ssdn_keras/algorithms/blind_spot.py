@@ -9,6 +9,7 @@ class BlindSpotPosterior:
     name = "ssdn"
     blind = True
     uses_noise_model = True
+    has_posterior = True
     target = None
     replacement = None
 

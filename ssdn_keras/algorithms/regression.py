@@ -35,6 +35,7 @@ class Regression:
     target: str | None
     replacement: str | None = None
     uses_noise_model = False
+    has_posterior = False
 
     def anneals(self, noise_model):
         """Whether the loss has an annealed exponent."""

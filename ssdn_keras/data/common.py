@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 
+import numpy as np
 from tqdm import tqdm
 
 # Of a file up to this size a fingerprint takes every byte, of a larger one as much in evenly spaced blocks.
@@ -21,10 +22,17 @@ def too_small(shape, smallest):
     return f"{shape[1]}×{shape[0]} pixels is smaller than the crop of {smallest}"
 
 
-def check_channels(name, channels):
-    """Image files give grey or colour; raises ValueError for other numbers of channels."""
-    if channels not in (1, 3):
-        raise ValueError(f"{name}: holds images for 1 or 3 channels, {channels} were asked for")
+def check_finite(array):
+    """The array; raises ValueError if it holds NaN or infinity."""
+    bad = 0 if array.dtype.kind != "f" else array.size - int(np.isfinite(array).sum())
+    if bad:
+        raise ValueError(f"contains NaN or infinite values: {bad} of {array.size}")
+    return array
+
+
+def most_common(values):
+    """The value that occurs most often, of several the first; None where there are none."""
+    return max(dict.fromkeys(values), key=list(values).count, default=None)
 
 
 def check_size(array, size):

@@ -28,7 +28,8 @@ _COMPRESSION = 3
 def write_hdf5(source, output, smallest=None, largest=None, most=None, order="path"):
     """Write an HDF5 file, whole or not at all.
 
-    Images of a folder are written as RGB, those of a file with the channels that they have there.
+    Images of a folder are written as RGB if they have 8 bits and are grey or colour; others, and those of a file, with
+    the type and the channels that they have there.
 
     Returns:
         (number of images written, number skipped).
@@ -37,9 +38,11 @@ def write_hdf5(source, output, smallest=None, largest=None, most=None, order="pa
 
     def write(temporary):
         with h5py.File(temporary, "w") as file:
-            kind = h5py.vlen_dtype(np.dtype("uint8"))
-            dataset = file.create_dataset("images", (len(images),), maxshape=(None,), dtype=kind)
+            dataset = None
             for _, array in images.usable(f"writing {Path(output).name}"):
+                if dataset is None:
+                    kind = h5py.vlen_dtype(array.dtype)
+                    dataset = file.create_dataset("images", (len(images),), maxshape=(None,), dtype=kind)
                 planes = np.ascontiguousarray(array.transpose(2, 0, 1))
                 dataset[len(shapes)] = planes.ravel()
                 shapes.append(planes.shape)
@@ -51,7 +54,9 @@ def write_hdf5(source, output, smallest=None, largest=None, most=None, order="pa
 
 
 def write_folder(source, output, smallest=None, largest=None, most=None, order="path"):
-    """Write PNG files 00000000.png, 00000001.png, … into a folder, which is created if need be, in the source's order.
+    """Write files 00000000.png, 00000001.png, … into a folder, which is created if need be, in the source's order.
+
+    What PNG files of 8 bits cannot hold is written as TIFF.
 
     Returns:
         (number of images written, number skipped).
@@ -59,7 +64,13 @@ def write_folder(source, output, smallest=None, largest=None, most=None, order="
     images, written = Selection(source, smallest, largest, most, order), 0
     for _, array in images.usable(f"writing {output}"):
         Path(output).mkdir(parents=True, exist_ok=True)  # not before there is something to write
-        save_image(Path(output) / f"{written:08d}.png", array)
+        if _fits_png(array):
+            save_image(Path(output) / f"{written:08d}.png", array)
+        else:
+            content = _as_tiff(array)
+            write_atomically(
+                Path(output) / f"{written:08d}.tif", lambda path, content=content: Path(path).write_bytes(content)
+            )
         written += 1
     return written, images.skipped
 
@@ -67,9 +78,9 @@ def write_folder(source, output, smallest=None, largest=None, most=None, order="
 def write_tfrecord(source, output, smallest=None, largest=None, most=None, order="path", shards=None):
     """Write a set of TFRecord files, whole or not at all; an older set of the same name is replaced.
 
-    Records are `tf.train.Example` with image/encoded (PNG), image/format, image/height, image/width, image/channels and
-    image/filename. Each shard continues where the one before it ends, so that the shards in the order of their names
-    hold the images in the order of the source.
+    Records are `tf.train.Example` with image/encoded (PNG; TIFF where 8 bits do not suffice), image/format,
+    image/height, image/width, image/channels and image/filename. Each shard continues where the one before it ends, so
+    that the shards in the order of their names hold the images in the order of the source.
 
     Args:
         output: photos.tfrecord for photos-00000-of-00016.tfrecord and so on.
@@ -132,15 +143,35 @@ class _Parts:
         self.bytes += tfrecord.write_record(self._file, data)
 
 
+def _fits_png(array):
+    return array.dtype == np.uint8 and array.shape[-1] in (1, 3)
+
+
+def _as_tiff(array):
+    """The bytes of a TIFF file of one page, H×W×C."""
+    import tifffile
+
+    encoded, several = io.BytesIO(), array.shape[-1] > 1
+    tifffile.imwrite(
+        encoded, array if several else array[..., 0], photometric="minisblack", metadata=None, compression="zlib",
+        planarconfig="contig" if several else None,
+    )  # fmt: skip
+    return encoded.getvalue()
+
+
 def _record(filename, array):
-    encoded = io.BytesIO()
-    picture = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
-    picture.save(encoded, format="PNG", compress_level=_COMPRESSION)
+    if _fits_png(array):
+        encoded = io.BytesIO()
+        picture = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+        picture.save(encoded, format="PNG", compress_level=_COMPRESSION)
+        kind, content = b"png", encoded.getvalue()
+    else:
+        kind, content = b"tiff", _as_tiff(array)
     height, width, channels = array.shape
     # The image comes last: what is told about it is then found without reading it.
     return example.encode({
-        "image/filename": filename.encode("utf-8", "replace"), "image/format": b"png",
-        "image/height": height, "image/width": width, "image/channels": channels, ENCODED: encoded.getvalue(),
+        "image/filename": filename.encode("utf-8", "replace"), "image/format": kind,
+        "image/height": height, "image/width": width, "image/channels": channels, ENCODED: content,
     })  # fmt: skip
 
 

@@ -4,15 +4,11 @@ import numpy as np
 
 from ssdn_keras.data.memory import Cache
 from ssdn_keras.noise.sampling import NumpyRandom, draw_parameter
+from ssdn_keras.value_range import to_network
 
 # A stream of random numbers apart from others that share the seed.
 _STREAM = 2
 _CACHE_BYTES = 2 * 2**30
-
-
-def as_float(image):
-    """uint8 0..255 or float to float32 0..1."""
-    return image.astype("float32") / np.float32(255) if image.dtype == np.uint8 else image
 
 
 class FrozenNoise:
@@ -23,10 +19,12 @@ class FrozenNoise:
         versions: how many noisy versions each image has.
         clip: whether to clip them to [0, 1] and round them to 8 bits.
         seed: the noise of image i follows from (seed, i, version).
+        value_range: of the images.
     """
 
-    def __init__(self, spec, versions, clip, seed):
+    def __init__(self, spec, versions, clip, seed, value_range=None):
         self._spec, self._versions, self._clip, self._seed = spec, versions, clip, seed
+        self._value_range = value_range
         self._cache = Cache(_CACHE_BYTES, lambda drawn: sum(noisy.nbytes for noisy, _ in drawn))
 
     def _draw(self, index, clean, version):
@@ -40,5 +38,8 @@ class FrozenNoise:
     def versions(self, index, image):
         """List of (noisy image, parameter), one for each version, of a source's clean image `index`."""
         return self._cache.get(
-            index, lambda: [self._draw(index, as_float(image), version) for version in range(self._versions)]
+            index,
+            lambda: [
+                self._draw(index, to_network(image, self._value_range), version) for version in range(self._versions)
+            ],
         )

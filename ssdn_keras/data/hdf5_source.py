@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ssdn_keras.data.common import check_channels, digest, digest_of_file, too_small
+from ssdn_keras.data.common import check_finite, digest, digest_of_file, too_small
 from ssdn_keras.data.hdf5_probe import check_hdf5
 from ssdn_keras.data.images import to_channels
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
+TYPES = ("uint8", "uint16", "int16", "float32")
 # What h5py raises for a damaged file, beside the ValueError that says what is wrong with the layout.
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, OverflowError, MemoryError)
 # The authors' tool makes room for all images first, and ends at the first that is damaged.
@@ -19,12 +20,14 @@ _NEVER_WRITTEN = "was never written: what made the file did not get so far"
 
 
 class HDF5Source:
-    """The authors' format: `images`, flattened C×H×W uint8 of variable length, and `shapes`, N×3 (C, H, W).
+    """The authors' format: `images`, flattened C×H×W of variable length, and `shapes`, N×3 (C, H, W).
 
-    Images are read when they are needed, so the file may be larger than the memory. Of four channels the last, alpha,
-    is dropped.
+    The authors have uint8 of 1 or 3 channels; other types and numbers of channels are read as well. Images are read
+    when they are needed, so the file may be larger than the memory. Of four channels the last, alpha, is dropped unless
+    four are asked for.
 
     Attributes:
+        dtypes: set of one, the type of the values.
         numbers: places in the file of the images that are used.
         skipped: list of (name, reason).
     """
@@ -32,7 +35,6 @@ class HDF5Source:
     def __init__(self, path, channels, smallest=1):
         self.path, self.channels = Path(path), channels
         self._lock = threading.Lock()
-        check_channels(path, channels)
         check_hdf5(path)
         try:
             self._images, self._shapes = self._open()
@@ -41,8 +43,11 @@ class HDF5Source:
         if not len(self._shapes):
             raise ValueError(f"{path}: holds no image")
         missing = ~self._shapes.any(axis=1)
-        if not np.isin(self._shapes[:, 0], (1, 3, 4))[~missing].all():
-            raise ValueError(f"{path}: images must have 1 or 3 channels (C, H, W), or 4 with alpha")
+        usual = (1, 3, 4) if channels in (1, 3) else (channels,)
+        if not np.isin(self._shapes[:, 0], usual)[~missing].all():
+            found = ", ".join(str(count) for count in sorted({int(count) for count in self._shapes[~missing, 0]}))
+            wanted = "1 or 3 channels (C, H, W), or 4 with alpha" if len(usual) > 1 else f"{channels} channels"
+            raise ValueError(f"{path}: images must have {wanted}; they have {found}")
         large = self._shapes[:, 1:].min(axis=1) >= smallest
         self.skipped = [
             (f"{path}: image {i}", _NEVER_WRITTEN if missing[i] else too_small(self._shapes[i, 1:], smallest))
@@ -61,8 +66,12 @@ class HDF5Source:
         images, shapes = (self._file[name] for name in ("images", "shapes"))
         if not all(isinstance(dataset, h5py.Dataset) for dataset in (images, shapes)):
             raise ValueError(f"{self.path}: 'images' and 'shapes' must be datasets, not groups")
-        if h5py.check_vlen_dtype(images.dtype) != np.uint8 or images.ndim != 1:
-            raise ValueError(f"{self.path}: 'images' must be one flattened uint8 array of variable length per image")
+        kind = h5py.check_vlen_dtype(images.dtype)
+        if kind is None or np.dtype(kind).name not in TYPES or images.ndim != 1:
+            raise ValueError(
+                f"{self.path}: 'images' must be one flattened array of variable length per image, of {', '.join(TYPES)}"
+            )
+        self.dtypes = {np.dtype(kind).name}
         if shapes.shape != (len(images), 3) or shapes.dtype.kind not in "iu":
             raise ValueError(f"{self.path}: 'shapes' must be integers {len(images)}×3 (C, H, W), is {shapes.shape}")
         return images, shapes[:]
@@ -88,11 +97,11 @@ class HDF5Source:
         return tuple(int(size) for size in self._shapes[self.numbers[index], 1:])
 
     def image(self, index):
-        """Image `index`, uint8 H×W×channels; raises ValueError as `stored` does."""
+        """Image `index`, H×W×channels; raises ValueError as `stored` does."""
         return to_channels(self.stored(index), self.channels)
 
     def stored(self, index):
-        """Image `index` with the channels that it has in the file, 1 or 3: uint8 H×W×C.
+        """Image `index` with the channels that it has in the file, without alpha: H×W×C.
 
         Raises:
             ValueError: it is damaged, or its shape does not fit.
@@ -106,4 +115,8 @@ class HDF5Source:
         shape = tuple(int(size) for size in self._shapes[number])
         if flat.size != math.prod(shape):
             raise ValueError(f"{self.name(index)} has {flat.size} values, its shape {shape} needs more or fewer")
-        return flat.reshape(shape)[:3].transpose(1, 2, 0)
+        colours = shape[0] if self.channels == shape[0] or shape[0] != 4 else 3
+        try:
+            return check_finite(flat.reshape(shape)[:colours].transpose(1, 2, 0))
+        except ValueError as error:
+            raise ValueError(f"{self.name(index)}: {error}") from None

@@ -4,15 +4,20 @@ import contextlib
 import io
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+TIFF_SUFFIXES = (".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", *TIFF_SUFFIXES)
+SUFFIXES_IN_WORDS = "PNG, JPEG, WebP, BMP or TIFF"
 TEMPORARY_PREFIX = ".writing-"
+# Pixels of an image (of each page of a file): more are taken for a decompression bomb, unless the user knows better.
+MAX_PIXELS = 2**28
 # Under these names Pillow would read many other formats, some of which call other programs.
-_FORMATS = ("PNG", "JPEG")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 # Pixels are stored in no less: deflate makes at most 1032 bytes of one, and a block of 8×8 pixels takes at least a bit.
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEFLATE, _JPEG_PIXELS = 1032, 2048
@@ -24,7 +29,7 @@ class ImageError(ValueError):
 
 
 def list_images(folder):
-    """All PNG and JPEG files below a folder, sorted by path.
+    """All files below a folder whose names end as those of images do, sorted by path.
 
     Raises:
         FileNotFoundError: no such folder, or no image in it.
@@ -37,24 +42,69 @@ def list_images(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(parent, name) for name in files if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
     if not found:
-        raise FileNotFoundError(f"{folder}: no PNG or JPEG file in this folder or below it")
+        raise FileNotFoundError(f"{folder}: no {SUFFIXES_IN_WORDS} file in this folder or below it")
     return sorted(found)
 
 
+_PILLOW_LIMIT = threading.Lock()
+
+
+def _open_header(file, formats, max_pixels):
+    """A Pillow image of which the header was read; its own limit of pixels, a global variable, gives way to ours."""
+    with _PILLOW_LIMIT:
+        kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(file, formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = kept
+    check_pixels(*image.size, max_pixels)
+    return image
+
+
+def check_pixels(width, height, max_pixels=MAX_PIXELS):
+    """Raise ImageError if an image has more pixels than the limit."""
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{width}×{height} pixels, more than the limit of {max_pixels}: if the file is what you think it is, "
+            "raise the limit (--max_pixels of denoise)"
+        )
+
+
+def bit_depth(image, head):
+    """Bits per channel: 8, or 16. Pillow reads 16-bit colour as 8-bit without a word.
+
+    Args:
+        image: Pillow image.
+        head: the first 26 bytes of its file; in a PNG file byte 24 is the bit depth.
+
+    Raises:
+        ImageError: another number.
+    """
+    if (image.format == "PNG" and head[24] == 16) or image.mode.startswith("I;16"):
+        return 16
+    if image.mode not in _EIGHT_BIT_MODES:
+        raise ImageError(f"pixels of the kind {image.mode}: convert it to 8 or 16 bits per channel")
+    return 8
+
+
 @contextlib.contextmanager
-def _opened(source, formats, whole=True):
-    """A Pillow image whose header was read; whatever goes wrong with it, then or later, becomes an ImageError."""
+def opened(source, formats=_FORMATS, whole=True, max_pixels=MAX_PIXELS):
+    """(Pillow image whose header was read, first bytes); whatever goes wrong, then or later, becomes an ImageError.
+
+    Args:
+        source: path, or the bytes of a file.
+        formats: names of those that are accepted, as Pillow calls them.
+        whole: whether these are all bytes of the file, which can then be compared with what its header claims.
+        max_pixels: images with more are refused.
+    """
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
             head, size = file.read(26), file.seek(0, os.SEEK_END)
             file.seek(0)
-            image = Image.open(file, formats=formats)
-            # Pillow reads 16-bit colour as 8-bit without a word: the bit depth of a PNG file is at byte 24.
-            if image.mode not in _EIGHT_BIT_MODES or (image.format == "PNG" and head[24] == 16):
-                raise ImageError("more than 8 bits per channel: convert it to 8 bits")
+            image = _open_header(file, formats, max_pixels)
             if whole:
                 _check_claim(image, head, size)
-            yield image
+            yield image, head
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -67,8 +117,8 @@ def _check_claim(image, head, size):
     """A damaged header may claim any size, and Pillow would make room for it and fill it with black."""
     if image.format == "PNG":
         too_many = image.width * image.height * head[24] * _PNG_CHANNELS.get(head[25], 1) > 8 * _DEFLATE * size
-    else:
-        too_many = image.width * image.height > _JPEG_PIXELS * size
+    else:  # WebP stores a constant image in a few bytes
+        too_many = image.format != "WEBP" and image.width * image.height > _JPEG_PIXELS * size
     if too_many:
         raise ImageError(f"damaged: its {size} bytes cannot hold {image.width}×{image.height} pixels")
 
@@ -83,14 +133,17 @@ def open_image(source, formats=_FORMATS):
     Raises:
         ImageError: unreadable, truncated, or of more than 8 bits per channel.
     """
-    with _opened(source, formats) as image:
+    with opened(source, formats) as (image, head):
+        if bit_depth(image, head) != 8:
+            raise ImageError("more than 8 bits per channel: convert it to 8 bits")
         image.load()
         return image
 
 
 def image_size(source, formats=_FORMATS):
     """(height, width) from the header alone, of which `bytes` need not hold more; raises ImageError as `open_image`."""
-    with _opened(source, formats, whole=not isinstance(source, bytes)) as image:
+    with opened(source, formats, whole=not isinstance(source, bytes)) as (image, head):
+        bit_depth(image, head)
         return image.height, image.width
 
 
@@ -100,13 +153,13 @@ def is_grey(image):
 
 
 def to_channels(array, channels):
-    """H×W×1 or H×W×3 to the wanted number: colour to its unweighted mean, rounded if 8-bit; grey is repeated."""
+    """H×W×C to the wanted number: colour to its unweighted mean, rounded if of integers; grey is repeated as colour."""
     if array.shape[-1] == channels:
         return array
-    if channels == 1:
+    if channels == 1 and array.shape[-1] == 3:
         mean = array.mean(axis=-1, keepdims=True, dtype="float64")
-        return np.rint(mean).astype(array.dtype) if array.dtype.kind == "u" else mean.astype(array.dtype)
-    if array.shape[-1] == 1:
+        return np.rint(mean).astype(array.dtype) if array.dtype.kind in "iu" else mean.astype(array.dtype)
+    if channels == 3 and array.shape[-1] == 1:
         return np.repeat(array, channels, axis=-1)
     raise ImageError(f"has {array.shape[-1]} channels, {channels} are needed")
 
@@ -118,17 +171,26 @@ def to_array(image, channels):
 
 
 def read_image(path, channels):
-    """File to uint8 H×W×channels; raises ImageError as `open_image` does."""
-    return to_array(open_image(path), channels)
+    """File of 8 bits per channel to uint8 H×W×channels, of a stack the first page; raises ImageError."""
+    if Path(path).suffix.lower() not in TIFF_SUFFIXES:
+        return to_array(open_image(path), channels)
+    from ssdn_keras.data.formats import open_pages  # which is made of this module
+
+    with open_pages(path) as reader:
+        values = reader.read(0).values
+    if values.dtype != np.uint8:
+        raise ImageError(f"holds {values.dtype}: here images must have 8 bits per channel")
+    return np.array(to_channels(values, channels))
 
 
-def write_atomically(path, write):
-    """Call `write(temporary_path)` and move the result to `path`, so that the file is whole or absent."""
+@contextlib.contextmanager
+def atomic(path):
+    """A temporary path beside `path`, moved there at the end of the block, so that the file is whole or absent."""
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=path.suffix)
     os.close(handle)
     try:
-        write(temporary)
+        yield temporary
         _synchronise(temporary)
         os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
@@ -137,6 +199,12 @@ def write_atomically(path, write):
         raise
     with contextlib.suppress(OSError):  # not every system can open a folder, and the file itself is safe
         _synchronise(path.parent)
+
+
+def write_atomically(path, write):
+    """Call `write(temporary_path)` and move the result to `path`, so that the file is whole or absent."""
+    with atomic(path) as temporary:
+        write(temporary)
 
 
 def _synchronise(path):

@@ -1,52 +1,11 @@
-"""How much memory there is for images, and a store of images that stays within it."""
+"""A store of images that stays within the memory that there is."""
 
-import os
 import threading
 from collections import OrderedDict
-from pathlib import Path
 
+from ssdn_keras.memory import free_memory
 
-def _number(path):
-    try:
-        return int(Path(path).read_text())
-    except (OSError, ValueError):  # absent, or "max"
-        return None
-
-
-def _reclaimable(path):
-    """Bytes of files that a control group holds in memory and would give up."""
-    try:
-        entries = dict(line.split() for line in Path(path).read_text().splitlines())
-        return int(entries.get("total_inactive_file", entries.get("inactive_file", 0)))
-    except (OSError, ValueError):
-        return 0
-
-
-def free_memory(root="/"):
-    """Bytes that can still be had, or None if the system does not say.
-
-    What a container may have is often far below what its machine has.
-    """
-    limits = []
-    try:
-        lines = Path(root, "proc/meminfo").read_text().splitlines()
-        limits += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    except (OSError, ValueError, IndexError):
-        pass
-    groups = Path(root, "sys/fs/cgroup")
-    for limit, used, kinds in (
-        ("memory.max", "memory.current", "memory.stat"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-    ):
-        limit, used = _number(groups / limit), _number(groups / used)
-        if limit is not None and used is not None:
-            limits.append(limit - used + _reclaimable(groups / kinds))
-    if limits:
-        return max(min(limits), 0)
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return None
+__all__ = ["Cache", "free_memory"]
 
 
 class Cache:

@@ -13,12 +13,13 @@ import tensorflow as tf
 
 from ssdn_keras.algorithms import ALGORITHMS
 from ssdn_keras.choices import check_choice
-from ssdn_keras.data.frozen import FrozenNoise, as_float
+from ssdn_keras.data.frozen import FrozenNoise
 from ssdn_keras.data.masking import Masking
 from ssdn_keras.data.readable import Readable
 from ssdn_keras.data.sources import open_source
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.noise.sampling import StatelessRandom, draw_parameter
+from ssdn_keras.value_range import checked_range, span, to_network
 
 # A stream of random numbers apart from others that share the seed.
 _ORDER = 1
@@ -27,8 +28,9 @@ _ORDER = 1
 class _Crops:
     """Cuts crop number `index` out of its image, and of its frozen noisy versions."""
 
-    def __init__(self, source, crop, seed, frozen):
+    def __init__(self, source, crop, seed, frozen, value_range):
         self.source, self.crop, self.seed, self.frozen = source, crop, seed, frozen
+        self._value_range = value_range
         self._readable = Readable(source)
         self._order = functools.lru_cache(maxsize=4)(self._draw_order)
 
@@ -49,7 +51,7 @@ class _Crops:
         number, image = self._readable(int(self._order(epoch)[position]))
         top, left = (int(place[k] * (image.shape[k] - self.crop + 1)) for k in (0, 1))
         window = (slice(top, top + self.crop), slice(left, left + self.crop))
-        parts = [as_float(image[window])]
+        parts = [to_network(image[window], self._value_range)]
         if self.frozen is not None:
             for noisy, parameter in self.frozen.versions(number, image):
                 parts += [noisy[window], parameter]
@@ -124,20 +126,21 @@ def training_crops(
     n2v_neighbourhood=5,
     worker=0,
     workers=1,
+    value_range=None,
 ):
     """Minibatches of random crops for `Denoiser.fit`.
 
     Images are drawn without replacement; when all have been used, the order is drawn anew.
 
     Args:
-        images: folder of PNG and JPEG files, HDF5 file in the authors' layout, TFRecord files (one, a folder of shards,
-            or a pattern with *), or list of arrays (uint8, or floats in nominal range 0..1). Images with a side below
-            `crop` are left out; where one turns out to be unreadable, the next takes its place.
+        images: folder of image files, HDF5 file in the authors' layout, TFRecord files (one, a folder of shards, or a
+            pattern with *), or list of arrays. Images with a side below `crop` are left out; where one turns out to be
+            unreadable, the next takes its place.
         noise: name of noise and level, such as "gauss25" or "poisson5_50". With `add_noise`, drawn for every crop.
         add_noise: whether the images are clean. If False they are noisy already: nothing is added to them.
         crop: side of the square crops, in pixels.
         minibatch: crops per batch.
-        channels: 1 or 3.
+        channels: of the crops. Colour and grey become each other; other images must have this number.
         algorithm: what the batches are for; "n2n" gets a second noisy version, "n2v" and "n2v2" masks.
         count: number of crops; endless if None.
         start: index of the first crop.
@@ -149,13 +152,17 @@ def training_crops(
         n2v_box, n2v_percentage, n2v_neighbourhood: see `ssdn_keras.data.masking.Masking`.
         worker, workers: make only this worker's equal part of every minibatch (and read only the images for it). The
             parts of all workers together are the minibatch that one worker would make.
+        value_range: (low, high), the values of the images that become 0 and 1; the `value_range` of the model. σ in the
+            name of the noise is then in the units of the images. By default 8-bit images have 0..255 (σ too), 16-bit
+            ones 0..65535 and floats 0..1 (σ of 0..255 on that scale).
 
     Returns:
         tf.data.Dataset of (inputs, targets): "noisy" B×crop×crop×C and "noise_level" B, in the network's units;
         "clean" where it is known; "second" for n2n; "unmasked" and "mask" (B×crop×crop×1) for n2v; "progress" B for an
         annealed loss. Of inputs alone if there are no targets.
     """
-    method, spec = _method(algorithm, add_noise), _noise(noise, add_noise)
+    value_range = checked_range(value_range)
+    method, spec = _method(algorithm, add_noise), _noise(noise, add_noise, value_range)
     for name, value in (("crop", crop), ("minibatch", minibatch)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1. Received: {name}={value}")
@@ -168,9 +175,9 @@ def training_crops(
     length = _annealed_length(algorithm, spec, length, start, count)
     source = open_source(images, channels, smallest=crop)
     versions = 2 if method.target == "second" else 1
-    frozen = FrozenNoise(spec, versions, clip_noise, seed) if add_noise and freeze_noise else None
+    frozen = FrozenNoise(spec, versions, clip_noise, seed, value_range) if add_noise and freeze_noise else None
     _leave_gpus_to_torch()
-    crops = _Crops(source, crop, seed, frozen)
+    crops = _Crops(source, crop, seed, frozen, value_range)
     example = _Examples(crops, spec, add_noise, versions, clip_noise, channels, masking, length)
     return _batches(example, start, count, minibatch, worker, workers)
 
@@ -189,8 +196,8 @@ def _method(name, add_noise):
     return ALGORITHMS[name]
 
 
-def _noise(name, add_noise):
-    spec = parse_noise(name)
+def _noise(name, add_noise, value_range):
+    spec = parse_noise(name, span(value_range))
     if add_noise and spec.levels is None:
         raise ValueError(f"noise {str(spec)!r}: give a level to add, such as {spec}25 or {spec}5_50")
     return spec

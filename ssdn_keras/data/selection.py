@@ -6,7 +6,9 @@ import numpy as np
 from tqdm import tqdm
 
 from ssdn_keras.data.common import tell
-from ssdn_keras.data.images import ImageError, image_size, list_images, read_image
+from ssdn_keras.data.formats import open_pages
+from ssdn_keras.data.images import TIFF_SUFFIXES, ImageError, list_images
+from ssdn_keras.data.read import prepare
 from ssdn_keras.data.sources import EXPECTED, open_file
 
 # The authors' tool shuffles the sorted paths with this seed, and takes files of these suffixes, so spelt.
@@ -18,32 +20,53 @@ class _Folder:
     """Files of a folder as a source of images to copy: `name`, `size` and `stored` as files of images have them."""
 
     def __init__(self, folder, paths):
-        self._folder, self._paths = folder, paths
+        self._folder = folder
+        self._pages = [(path, page) for path in paths for page in range(_count_pages(path))]
 
     def __len__(self):
-        return len(self._paths)
+        return len(self._pages)
 
     def name(self, index):
-        return str(self._paths[index])
+        path, page = self._pages[index]
+        return f"{path}: page {page}" if page else str(path)
 
     def filename(self, index):
-        return self._paths[index].relative_to(self._folder).as_posix()
+        path, page = self._pages[index]
+        return path.relative_to(self._folder).as_posix() + (f" page {page}" if page else "")
 
     def size(self, index):
-        return image_size(self._paths[index])
+        path, page = self._pages[index]
+        with open_pages(path) as reader:
+            return reader.pages[page][:2]
 
     def stored(self, index):
+        """8-bit images as RGB, as the authors' tool has them; others with their own channels."""
+        path, page = self._pages[index]
         try:
-            return read_image(self._paths[index], 3)
-        except ImageError as error:
+            with open_pages(path) as reader:
+                shape = reader.pages[page]
+                usual = shape.dtype == "uint8" and shape.channels in (1, 3)
+                return prepare(reader.read(page).values, 3 if usual else shape.channels)
+        except (ImageError, IndexError) as error:
             raise ValueError(f"{self.name(index)}: {error}") from None
+
+
+def _count_pages(path):
+    """Pages of a file; one if it cannot be read, which is said when that is tried."""
+    if path.suffix.lower() not in TIFF_SUFFIXES:
+        return 1
+    try:
+        with open_pages(path) as reader:
+            return len(reader.pages)
+    except ImageError:
+        return 1
 
 
 class Selection:
     """The images of a source that can be read and have the wanted size.
 
     Args:
-        source: folder of PNG and JPEG files, nested; HDF5 file in the authors' layout; or TFRecord files.
+        source: folder of image files, nested; HDF5 file in the authors' layout; or TFRecord files.
         smallest, largest: leave out images with a side outside this range, in pixels.
         most: stop after so many.
         order: of a folder's files: "path", or "published" as in the authors' tool.
@@ -96,8 +119,8 @@ class Selection:
         return min(good, self._most or good)
 
     def usable(self, description):
-        """Yield (name within the source, uint8 H×W×C); raises ValueError if there is none."""
-        found = 0
+        """Yield (name within the source, image H×W×C), all of one type; raises ValueError if there is none."""
+        found, dtype = 0, None
         for index in tqdm(range(len(self._images)), desc=description, unit="image"):
             if found == self._most:
                 break
@@ -106,7 +129,10 @@ class Selection:
             except ValueError as error:  # which names the image itself
                 self._skip(error)
                 continue
+            dtype = array.dtype if dtype is None else dtype
             wrong = self._wrong_size(array.shape)
+            if wrong is None and array.dtype != dtype:
+                wrong = f"holds {array.dtype}, others {dtype}"
             if wrong is not None:
                 self._skip(f"{self._images.name(index)}: {wrong}")
                 continue

@@ -1,8 +1,9 @@
 """Sets of training images: arrays, a folder, an HDF5 file, or TFRecord files.
 
-The contract: `len(source)`; `image(i)`, uint8 or float32 H×W×channels, which any number of threads may call and which
-raises a ValueError that names the image if it cannot be read; `skipped`, a list of (name, reason); and `fingerprint`,
-short text that changes when the images do.
+The contract: `len(source)`; `image(i)`, H×W×channels in the file's units and type, which any number of threads may call
+and which raises a ValueError that names the image if it cannot be read; `skipped`, a list of (name, reason);
+`fingerprint`, short text that changes when the images do; and `dtypes`, the set of types that images have, by NumPy's
+names.
 """
 
 import functools
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ssdn_keras.data.common import digest, digest_of_bytes, tell, too_small
+from ssdn_keras.data.common import check_finite, digest, digest_of_bytes, tell, too_small
 from ssdn_keras.data.folder_source import FolderSource
 from ssdn_keras.data.hdf5_source import HDF5_SUFFIXES, HDF5Source
 from ssdn_keras.data.images import to_channels
@@ -27,13 +28,14 @@ class ArraySource:
     """Images that are already in memory.
 
     Args:
-        arrays: uint8 (0..255) or float (nominal 0..1) arrays H×W or H×W×C.
+        arrays: integer or float arrays H×W or H×W×C.
         channels: what `image` returns.
         smallest: images with a side below this are left out.
         names: for messages.
 
     Attributes:
         skipped: list of (name, reason).
+        dtypes: set of the types of the values.
 
     Examples:
         >>> source = ArraySource([np.zeros((64, 80)), np.zeros((8, 8))], channels=3, smallest=32)
@@ -50,16 +52,18 @@ class ArraySource:
             if array.ndim != 3:
                 raise ValueError(f"{name}: expected an array H×W or H×W×C, received shape {array.shape}")
             if array.dtype.kind == "f":
-                if not np.isfinite(array).all():
-                    raise ValueError(f"{name}: contains NaN or infinite values")
-                array = array.astype("float32")
-            elif array.dtype != np.uint8:
-                raise ValueError(f"{name}: expected uint8 or floats, received {array.dtype}")
+                try:
+                    array = check_finite(array).astype("float32")
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from None
+            elif array.dtype not in (np.uint8, np.uint16, np.int16):
+                raise ValueError(f"{name}: expected uint8, uint16, int16 or floats, received {array.dtype}")
             if min(array.shape[:2]) < smallest:
                 self.skipped.append((name, too_small(array.shape, smallest)))
             else:
                 self._images.append(to_channels(array, channels))
                 self._names.append(str(name))
+        self.dtypes = {image.dtype.name for image in self._images}
 
     def __len__(self):
         return len(self._images)
@@ -74,7 +78,7 @@ class ArraySource:
         return digest("arrays", described)
 
     def image(self, index):
-        """Image `index`, uint8 or float32, H×W×channels."""
+        """Image `index`, H×W×channels."""
         return self._images[index]
 
 
@@ -103,7 +107,7 @@ def open_source(images, channels, smallest=1):
     What is left out (unreadable, or with a side below `smallest`) is named and counted on standard error.
 
     Args:
-        images: path of a folder of PNG and JPEG files or of shards, of an HDF5 file, of a TFRecord file or set, or a
+        images: path of a folder of image files or of shards, of an HDF5 file, of a TFRecord file or set, or a
             pattern of TFRecord files with *; a list of arrays; or a source, which is returned as it is.
         channels: what the source's `image` returns.
         smallest: in pixels.

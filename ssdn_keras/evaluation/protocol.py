@@ -129,7 +129,7 @@ def estimated_level(model, noise_std, mean):
         return None
     kind = model.noise.kind
     if kind == "gauss":
-        return float(np.mean(noise_std) * 255.0)
+        return float(np.mean(noise_std) * model.noise.level_scale)
     if kind == "impulse":
         return float(np.mean(noise_std) * 255.0)
     brightness = np.maximum(np.asarray(mean), Poisson.smallest_mean)

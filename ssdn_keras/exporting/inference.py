@@ -13,7 +13,10 @@ def takes_level(model):
 
 def default_level(model):
     """The one level that the model was made for, in the units of the experiment names, or None."""
-    return model.noise.levels[0] if takes_level(model) and not model.noise.varying else None
+    if not takes_level(model) or model.noise.varying:
+        return None
+    # Exported programs know no range of values but 0..1 and 0..255: what a span of 255 leaves as it is.
+    return model.noise.levels[0] * (model.noise.model.level_scale / model.noise.level_scale)
 
 
 def float32_copy(model):

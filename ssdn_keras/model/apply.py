@@ -4,6 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from ssdn_keras.model import tiling
+from ssdn_keras.noise.levels import level_limits
+from ssdn_keras.value_range import from_network, span, to_network
+
 
 def use_compiler():
     """Whether to compile steps: with JAX, and with TensorFlow on a GPU; on a CPU it is faster without. Not PyTorch."""
@@ -36,60 +40,29 @@ def psnr(clean, result):
     return -10.0 * ops.log10(ops.maximum(error, 1e-10))
 
 
-def to_unit_range(array, data_range=None):
-    """Array to float32 in nominal range 0..1. Returns it and the value of white."""
-    array = np.asarray(array)
-    if array.dtype.kind == "u":
-        white = np.iinfo(array.dtype).max if data_range is None else data_range
-    elif array.dtype.kind == "f":
-        white = 1.0 if data_range is None else data_range
-        bad = ~np.isfinite(array)
-        if bad.any():
-            where = tuple(int(i) for i in np.argwhere(bad)[0])
-            raise ValueError(
-                f"the image has {int(bad.sum())} values that are NaN or infinite, the first at index {where}; "
-                "replace them before denoising"
-            )
-    else:
-        raise ValueError(f"expected unsigned integers or floats, received an array of type {array.dtype}")
-    if not white > 0:
-        raise ValueError(f"data_range must be positive. Received: data_range={data_range!r}")
-    return array.astype("float32") / np.float32(white), white
-
-
-def from_unit_range(values, dtype, white):
-    """Inverse of `to_unit_range`: integers are rounded and clipped."""
-    values = np.asarray(values, dtype="float64") * white
-    if np.dtype(dtype).kind == "u":
-        values = np.clip(np.rint(values), 0, white)
-    return values.astype(dtype)
-
-
 def level_input(model, noise_level, count):
     """The "noise_level" input for `count` images from levels in the units of the experiment names, or None."""
     if noise_level is None or not model.algorithm.uses_noise_model:
         if model.algorithm.uses_noise_model and model.noise_parameter == "known" and model.noise.varying:
-            raise ValueError(
-                f"the noise level varies and is not estimated: give noise_level ({model.noise.model.unit})"
-            )
+            raise ValueError(f"the noise level varies and is not estimated: give noise_level ({model.noise.unit})")
         return None
     if model.noise_parameter != "known":
         raise ValueError(f"this model estimates the noise itself ({model.noise_parameter}): leave noise_level out")
-    return checked_levels(model.noise.model, noise_level, count)
+    return checked_levels(model.noise, noise_level, count)
 
 
-def checked_levels(kind, noise_level, count):
-    """Levels of a noise model in the units of the experiment names as parameters of the network, one per image."""
+def checked_levels(spec, noise_level, count):
+    """Levels in the units of a `NoiseSpec` as parameters of the network, one per image."""
     levels = np.asarray(noise_level, "float32").ravel()
     if levels.size not in (1, count):
         raise ValueError(f"noise_level needs one value per image: {levels.size} values for {count} images")
     levels = np.broadcast_to(levels, (count,))
-    low, high = kind.level_range
+    low, high = level_limits(spec.model, spec.span)
     if not (np.isfinite(levels).all() and (levels >= low).all() and (levels <= high).all()) or (
-        kind.name == "poisson" and (levels <= 0).any()
+        spec.model.name == "poisson" and (levels <= 0).any()
     ):
-        raise ValueError(f"noise_level must be {kind.unit}, within its range. Received: noise_level={noise_level!r}")
-    return levels / np.float32(kind.level_scale)
+        raise ValueError(f"noise_level must be {spec.unit}, within its range. Received: noise_level={noise_level!r}")
+    return levels / np.float32(spec.level_scale)
 
 
 def _as_batch(model, values):
@@ -119,12 +92,88 @@ def predict(model, noisy, parameter=None):
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def denoise_array(model, array, noise_level=None, data_range=None):
+def check_finite(array):
+    """Raise ValueError if an array of floats holds NaN or infinity."""
+    if array.dtype.kind != "f":
+        return
+    bad = ~np.isfinite(array)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"the image has {int(bad.sum())} values that are NaN or infinite, the first at index {where}; "
+            "replace them before denoising"
+        )
+
+
+def _range_of(model, data_range):
+    if data_range is None:
+        return model.value_range
+    if model.value_range is not None:
+        raise ValueError(f"this model has a range of values of its own, {model.value_range}: leave data_range out")
+    if not data_range > 0:
+        raise ValueError(f"data_range must be positive. Received: data_range={data_range!r}")
+    return (0.0, float(data_range))
+
+
+def denoise_array(model, array, noise_level=None, data_range=None, return_std=False, memory=None):
     """See `Denoiser.denoise`."""
     array = np.asarray(array)
-    values, white = to_unit_range(array, data_range)
-    noisy = _as_batch(model, values)
-    if 0 in noisy.shape:
+    if array.dtype.kind not in "uf" and array.dtype not in (np.int8, np.int16):
+        raise ValueError(f"expected integers of 8 or 16 bits, or floats, received an array of type {array.dtype}")
+    value_range = _range_of(model, data_range)
+    check_finite(array)
+    images = _as_batch(model, array)
+    if 0 in images.shape:
         raise ValueError(f"the image is empty: shape {array.shape}")
-    result = model.predict_images(noisy, model.level_input(noise_level, len(noisy)))["denoised"]
-    return from_unit_range(result.reshape(array.shape), array.dtype, white)
+    check_std(model, return_std)
+    parameters = model.level_input(noise_level, len(images))
+    denoised = np.empty(images.shape, array.dtype)
+    std = np.empty(images.shape, "float32") if return_std else None
+    for index, values in enumerate(images):
+        parameter = None if parameters is None else parameters[index : index + 1]
+        results = (denoised[index], None if std is None else std[index])
+        denoise_page(model, values, *results, parameter=parameter, value_range=value_range, memory=memory)
+    if data_range is not None and array.dtype.kind in "iu":
+        denoised = np.clip(denoised, 0, data_range).astype(array.dtype)
+    denoised = denoised.reshape(array.shape)
+    return denoised if std is None else (denoised, std.reshape(array.shape))
+
+
+def check_std(model, wanted):
+    """Raise ValueError if the posterior standard deviation is wanted of a model that has none."""
+    if wanted and not getattr(model.algorithm, "has_posterior", False):
+        raise ValueError(f"{model.algorithm.name} has no posterior, so no standard deviation; ssdn has")
+
+
+def denoise_page(
+    model, values, denoised, std=None, parameter=None, value_range=None, memory=None, tile=None, progress=None
+):
+    """Denoise one image into arrays that are there already, in tiles where the memory asks for it.
+
+    Args:
+        model: a `Denoiser` or `ClassicalDenoiser`.
+        values: H×W×C in the units of a file, perhaps memory-mapped; of the model's number of channels, or grey, which
+            is repeated, and the mean of the results taken.
+        denoised: for the result, of the same shape; any type.
+        std: for the posterior standard deviation in the same units, or None.
+        parameter: array of one number in the network's units, or None.
+        value_range: see `ssdn_keras.value_range`.
+        memory, tile, progress: see `tiling.restore`.
+    """
+
+    grey = model.channels is not None and values.shape[-1] == 1 < model.channels
+
+    def load(rotated, rows, columns):
+        seen = to_network(np.ascontiguousarray(rotated[rows, columns]), value_range)[None]
+        return np.repeat(seen, model.channels, axis=-1) if grey else seen
+
+    def store(rows, columns, outputs):
+        if grey:
+            outputs = {
+                name: outputs[name].mean(axis=-1, keepdims=True) for name in ("denoised", "std") if name in outputs
+            }
+        denoised[rows, columns] = from_network(outputs["denoised"], denoised.dtype, value_range, values.dtype)
+        if std is not None:
+            std[rows, columns] = outputs["std"] * np.float32(span(value_range, values.dtype))
+
+    tiling.restore(model, values, load, store, parameter, memory, tile, progress)

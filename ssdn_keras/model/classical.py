@@ -21,6 +21,7 @@ class ClassicalDenoiser:
     """
 
     estimated = False
+    value_range = None
     noise_parameter = "known"
     # The original reflects test images up to multiples of 32 before it adds noise; only its own networks saw that.
     sees_padding = False
@@ -83,4 +84,4 @@ class ClassicalDenoiser:
             if self.noise.kind == "gauss":
                 return None
             raise ValueError(f"{self.name} cannot estimate {self.noise.model.unit}: give noise_level")
-        return apply.checked_levels(self.noise.model, noise_level, count)
+        return apply.checked_levels(self.noise, noise_level, count)

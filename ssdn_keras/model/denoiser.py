@@ -13,6 +13,7 @@ from ssdn_keras.model.layers import PACKAGE
 from ssdn_keras.model.networks import DenoisingNetwork
 from ssdn_keras.model.training import Training
 from ssdn_keras.noise import make_noise_spec, parse_noise
+from ssdn_keras.value_range import checked_range, span
 from ssdn_keras.version import __version__
 
 NOISE_PARAMETERS = ("known", "global", "per_image")
@@ -38,6 +39,8 @@ class Denoiser(Training, keras.Model):
         noise_range: (low, high) levels, if `noise` does not name them.
         clipped: whether noisy values were clipped and rounded to 8 bits, which the likelihood then knows; the same as
             "-clipped" at the end of `noise`, such as "gauss25-clipped".
+        value_range: (low, high), the values of images that become 0 and 1; σ is then in the units of the images. By
+            default 8-bit images have 0..255, and so has σ; integers of other types are scaled by their largest value.
 
     Raises:
         ValueError: an argument has a value that is not one of these.
@@ -55,6 +58,7 @@ class Denoiser(Training, keras.Model):
         blindspot_size=1,
         algorithm="ssdn",
         noise_range=None,
+        value_range=None,
         clipped=False,
         **kwargs,
     ):
@@ -66,9 +70,11 @@ class Denoiser(Training, keras.Model):
         check_choice("algorithm", algorithm, ALGORITHMS)
         if not isinstance(channels, numbers.Integral) or isinstance(channels, bool) or channels < 1:
             raise ValueError(f"channels must be a positive integer. Received: channels={channels!r}")
-        self.noise = parse_noise(noise)
+        self.value_range = checked_range(value_range)
+        self.noise = parse_noise(noise, span(self.value_range))
         if noise_range is not None:
-            self.noise = make_noise_spec(self.noise.model.name, *map(float, noise_range))
+            low, high = map(float, noise_range)
+            self.noise = make_noise_spec(self.noise.model.name, low, high, span=span(self.value_range))
         if clipped:
             self.noise = self.noise.clipped
         self.algorithm = ALGORITHMS[algorithm]
@@ -148,7 +154,7 @@ class Denoiser(Training, keras.Model):
                 if self.noise.varying:
                     raise ValueError(
                         f"the noise parameter of this model is known and varies: give noise_level, "
-                        f"one value per image ({self.noise.model.unit})"
+                        f"one value per image ({self.noise.unit})"
                     )
                 level = self.noise.parameters[0]
             level = ops.reshape(ops.convert_to_tensor(level, "float32"), (-1, 1, 1, 1))
@@ -160,6 +166,11 @@ class Denoiser(Training, keras.Model):
             raw = ops.broadcast_to(ops.convert_to_tensor(self.global_parameter), (batch, 1, 1, 1))
         else:
             raw = ops.mean(self.estimator(noisy), axis=(1, 2, 3), keepdims=True)
+        return self.strength_of(raw)
+
+    @staticmethod
+    def strength_of(raw):
+        """Noise parameter from the number that stands for it in training."""
         return ops.softplus(raw - 4.0) + 1e-3
 
     def _loss_map(self, x, y, network_output, strength):
@@ -200,22 +211,29 @@ class Denoiser(Training, keras.Model):
         _, network_output, strength = self._forward(x)
         return self._loss_map(x, y, network_output, strength)
 
-    def denoise(self, array, noise_level=None, data_range=None):
+    def denoise(self, array, noise_level=None, data_range=None, return_std=False, memory=None):
         """Denoise one image or a stack of images of any size.
 
         Args:
-            array: H×W (one channel), H×W×C or N×H×W×C; unsigned integers or floats.
-            noise_level: where the parameter is known: σ in grey levels of 0..255, λ, or α in percent; one number or
-                one per image. May be left out if the model was made for one level.
-            data_range: value of white; by default the largest value of an integer type, and 1 for floats.
+            array: H×W (one channel), H×W×C or N×H×W×C; integers or floats.
+            noise_level: where the parameter is known: σ in grey levels of 0..255 (with a `value_range`: in the units of
+                the array), λ, or α in percent; one number or one per image. May be left out if the model was made for
+                one level.
+            data_range: value of white; by default the largest value of an integer type, and 1 for floats. Not for
+                models with a `value_range`.
+            return_std: return the posterior standard deviation as well.
+            memory: bytes that the process may have in memory; images for which that is too little are denoised in
+                tiles, with the same result. By default it follows from what is free.
 
         Returns:
-            Array of the same shape, type and range. Integers are rounded and clipped, floats are not.
+            Array of the same shape, type and range. Integers are rounded and clipped, floats are not. With `return_std`
+            a pair of this and the standard deviation, float32, in the units of the array.
 
         Raises:
-            ValueError: wrong shape or type, NaN or infinity, or a noise level that is missing or not expected.
+            ValueError: wrong shape or type, NaN or infinity, or a noise level that is missing or not expected; or
+                `return_std` of a model that has no posterior.
         """
-        return apply.denoise_array(self, array, noise_level, data_range)
+        return apply.denoise_array(self, array, noise_level, data_range, return_std, memory)
 
     def predict_images(self, noisy, parameter=None):
         """All outputs as NumPy arrays for N×H×W×C images; `parameter` in the network's units, one per image."""
@@ -259,6 +277,7 @@ class Denoiser(Training, keras.Model):
             "diagonal_covariance": self.diagonal_covariance,
             "blindspot_size": self.blindspot_size,
             "algorithm": self.algorithm.name,
+            "value_range": None if self.value_range is None else list(self.value_range),
             "version": __version__,
         }
 

@@ -41,7 +41,10 @@ _SETTINGS = {
     "diagonal_covariance": bool,
     "blindspot_size": _count,
     "algorithm": _text,
+    "value_range": _pair,
 }
+# Settings that files of older versions do not have; they are at their default there.
+_LATER = {"value_range": None}
 
 
 def load(path, dtype="float32"):
@@ -86,6 +89,7 @@ def _model(path, config, dtype):
         )
     try:
         # Only these settings, of these kinds, reach the constructor; the arithmetic is the reader's choice.
+        config = {**_LATER, **config}
         values = {name: kind(config[name]) for name, kind in _SETTINGS.items() if config[name] is not None}
         return Denoiser(**values, dtype=dtype)
     except (TypeError, ValueError, KeyError, OverflowError) as error:

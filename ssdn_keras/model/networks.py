@@ -150,6 +150,10 @@ class DenoisingNetwork(layers.Layer):
             x = self.merge([self._view(view) for view in self.stack(inputs)])
         else:
             x = self._view(inputs)
+        return self.head(x)
+
+    def head(self, x):
+        """Components from the features of all views, pixel by pixel."""
         x = ops.leaky_relu(self.output_layers["nin_a"](x), SLOPE)
         x = ops.leaky_relu(self.output_layers["nin_b"](x), SLOPE)
         return ops.cast(self.output_layers["nin_c"](x), "float32")

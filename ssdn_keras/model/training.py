@@ -54,7 +54,7 @@ class Training(TrainStep):
                 _update_finite(self._psnr_mean, apply.psnr(clean, y_pred["mean"]))
                 results["psnr_mean"] = self._psnr_mean.result()
         if self.estimated and "strength" in y_pred:
-            _update_finite(self._estimate, self.noise.model.level_from_estimate(y_pred["strength"]))
+            _update_finite(self._estimate, self.noise.level_from_estimate(y_pred["strength"]))
             results["noise_level"] = self._estimate.result()
         results["skipped_steps"] = self.skipped_steps.result()
         return results

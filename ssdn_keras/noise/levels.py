@@ -1,5 +1,6 @@
 """Names of noise models with their levels: gauss25, gauss5_50, poisson30, impulse0_100."""
 
+import dataclasses
 import difflib
 import math
 import re
@@ -22,10 +23,26 @@ _PATTERN = re.compile(rf"([a-z]+)(?:({_NUMBER})(?:_({_NUMBER}))?)?")
 
 @dataclass(frozen=True)
 class NoiseSpec:
-    """A noise model and the range its level is drawn from, uniformly for each image; `levels` is None if unknown."""
+    """A noise model and the range its level is drawn from, uniformly for each image; `levels` is None if unknown.
+
+    Attributes:
+        span: what of the images' units makes 1 of the network's: 255, or another number for images of other ranges. σ
+            is in the images' units; the other levels have none.
+    """
 
     model: object
     levels: tuple[float, float] | None
+    span: float = 255.0
+
+    @property
+    def level_scale(self):
+        """What a level is divided by to get the network's parameter."""
+        return level_scale(self.model, self.span)
+
+    @property
+    def unit(self):
+        """What a level is, in words."""
+        return unit_of(self.model, self.span)
 
     @property
     def varying(self):
@@ -35,7 +52,11 @@ class NoiseSpec:
     @property
     def parameters(self):
         """The range in the network's units: σ/255, λ, or α in 0..1."""
-        return tuple(level / self.model.level_scale for level in self.levels)
+        return tuple(level / self.level_scale for level in self.levels)
+
+    def level_from_estimate(self, estimate):
+        """The level, for reports, from the parameter that a network estimated."""
+        return self.model.level_from_estimate(estimate) * (self.level_scale / self.model.level_scale)
 
     def __str__(self):
         if self.levels is None:
@@ -56,10 +77,27 @@ class NoiseSpec:
             return self
         if self.model.name + CLIPPED not in NOISE_MODELS:
             raise ValueError(f"{self.model.name} noise has no model of clipped values")
-        return NoiseSpec(NOISE_MODELS[self.model.name + CLIPPED], self.levels)
+        return dataclasses.replace(self, model=NOISE_MODELS[self.model.name + CLIPPED])
 
 
-def parse_noise(text):
+def level_scale(model, span=255.0):
+    """What a level of a noise model is divided by to get the network's parameter; see `NoiseSpec`."""
+    return span if model.name in ("gauss", f"gauss{CLIPPED}") else model.level_scale
+
+
+def level_limits(model, span=255.0):
+    """The smallest and the largest level."""
+    return tuple(limit * (level_scale(model, span) / model.level_scale) for limit in model.level_range)
+
+
+def unit_of(model, span=255.0):
+    """What a level is, in words."""
+    if not model.name.startswith("gauss") or span == 255.0:
+        return model.unit
+    return f"σ in the units of the images (0..{span:g})"
+
+
+def parse_noise(text, span=255.0):
     """Read a name such as gauss25 (σ = 25), poisson5_50 (λ from 5 to 50), impulse50 (α = 50 %) or gauss (no level).
 
     With -clipped at its end, such as gauss25-clipped, the values were then clipped to 0..255 and rounded.
@@ -72,6 +110,10 @@ def parse_noise(text):
         >>> str(parse_noise("gauss25.0")), parse_noise("gauss").levels
         ('gauss25', None)
 
+    Args:
+        text: the name.
+        span: see `NoiseSpec`.
+
     Raises:
         ValueError: the name, the level or the order of a range is wrong; the message says which and what is expected.
     """
@@ -79,7 +121,7 @@ def parse_noise(text):
         return text
     plain = str(text).removesuffix(CLIPPED)
     if plain != str(text):
-        return parse_noise(plain).clipped
+        return parse_noise(plain, span).clipped
     name = re.match(r"[A-Za-z]*", str(text)).group()
     if name not in NOISE_MODELS:
         close = difflib.get_close_matches(name.lower(), NOISE_MODELS, n=1, cutoff=0.4)
@@ -91,13 +133,13 @@ def parse_noise(text):
             f"noise {text!r}: the level must be a positive number or a range LOW_HIGH, such as {name}25 or {name}5_50"
         )
     if match.group(2) is None:
-        return NoiseSpec(NOISE_MODELS[name], None)
+        return NoiseSpec(NOISE_MODELS[name], None, span)
     low = float(match.group(2))
     high = float(match.group(3)) if match.group(3) else low
-    return make_noise_spec(name, low, high, text)
+    return make_noise_spec(name, low, high, text, span)
 
 
-def make_noise_spec(name, low, high, text=None):
+def make_noise_spec(name, low, high, text=None, span=255.0):
     """A checked `NoiseSpec`; raises ValueError as `parse_noise` does.
 
     Examples:
@@ -106,7 +148,7 @@ def make_noise_spec(name, low, high, text=None):
     """
     model = NOISE_MODELS[name]
     text = text or f"{name}{low:g}_{high:g}"
-    smallest, largest = model.level_range
+    smallest, largest = level_limits(model, span)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"noise {text!r}: the level ({model.unit}) must be finite")
     if low > high:
@@ -114,5 +156,5 @@ def make_noise_spec(name, low, high, text=None):
     positive = model.name.startswith("poisson")
     if low < smallest or high > largest or (positive and low <= 0):
         limits = "above 0" if positive else f"from {smallest:g} to {largest:g}"
-        raise ValueError(f"noise {text!r}: the level ({model.unit}) must be {limits}")
-    return NoiseSpec(model, (low, high))
+        raise ValueError(f"noise {text!r}: the level ({unit_of(model, span)}) must be {limits}")
+    return NoiseSpec(model, (low, high), span)

@@ -8,7 +8,7 @@ from ssdn_keras.model.files import load
 from ssdn_keras.model.schedule import published_optimizer
 
 
-def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0):
+def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_range=None):
     """A fresh, compiled model, or one with the weights of `settings.init` unless it is about to be restored.
 
     Args:
@@ -16,6 +16,7 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0):
         resumed: whether a checkpoint will be restored.
         compiler: see `Denoiser.compile`, `jit_compile`.
         rate_factor: multiplies the learning rate.
+        value_range: of the training images, see `ssdn_keras.data.measured_range`.
     """
     keras.utils.set_random_seed(settings.seed)
     model = Denoiser(
@@ -25,6 +26,7 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0):
         diagonal_covariance=settings.diagonal_covariance,
         blindspot_size=settings.blindspot_size,
         algorithm=settings.algorithm,
+        value_range=value_range,
         dtype=settings.precision,
         name="denoiser",
     )
@@ -44,15 +46,15 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0):
     return model
 
 
+# Settings that a model may have otherwise than the one that it starts from.
+_FREE = ("name", "dtype", "version", "noise", "noise_range", "noise_parameter", "value_range")
+
+
 def copy_weights(source, target, name):
-    """Start `target` from a trained model of the same network; whether noisy values were clipped, and the range
-    and kind of the noise parameter, may differ."""
+    """Start `target` from a trained model of the same network; noise parameter, ranges, and what was clipped may differ."""
     ours, theirs = target.get_config(), source.get_config()
     different = [
-        f"{key} is {theirs[key]!r}, not {ours[key]!r}"
-        for key in ours
-        if key not in ("name", "dtype", "version", "noise", "noise_range", "noise_parameter")
-        and ours[key] != theirs[key]
+        f"{key} is {theirs[key]!r}, not {ours[key]!r}" for key in ours if key not in _FREE and ours[key] != theirs[key]
     ]
     if source.noise.kind != target.noise.kind:
         different.append(f"noise is {source.noise.kind!r}, not {target.noise.kind!r}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssdn_keras.data.images import write_atomically
+from ssdn_keras.data.measured_range import resolve
 from ssdn_keras.data.pipeline import training_crops
 from ssdn_keras.data.sources import open_source, tell
 from ssdn_keras.training import checkpoint, environment
@@ -64,6 +65,7 @@ class _Training:
         self._settings, self._run_dir, self._callbacks, self._replicas = settings, run_dir, callbacks, replicas
         images = settings.train_clean or settings.train_noisy
         self._source = source or open_source(images, settings.channels, smallest=settings.crop)
+        self._value_range = resolve(settings.value_range, self._source)
         self._checkpoints = Checkpoints(run_dir / CHECKPOINTS, settings, self._source.fingerprint)
         if replicas.chief:
             StopTogether.forget(run_dir)
@@ -74,7 +76,9 @@ class _Training:
         replicas.agree({"step": position.step, "settings": settings.as_flags(), "images": self._source.fingerprint})
         validation, returns = None, 0
         if settings.val_clean and replicas.chief:
-            validation = Validation(settings.val_clean, self._model.noise, settings.channels, settings.val_images)
+            validation = Validation(
+                settings.val_clean, self._model.noise, settings.channels, settings.val_images, self._value_range
+            )
         if position.step >= settings.steps and settings.ema is not None:
             self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
         while position.step < settings.steps:
@@ -100,7 +104,7 @@ class _Training:
             position = dataclasses.replace(position, rate_factor=rate_factor)
         with self._replicas.scope():
             self._model = make_model(
-                self._settings, state is not None, self._replicas.compiler, rate_factor=position.rate_factor
+                self._settings, state is not None, self._replicas.compiler, position.rate_factor, self._value_range
             )
             if state is not None:
                 checkpoint.apply(state, self._model, path)
@@ -127,6 +131,7 @@ class _Training:
             n2v_neighbourhood=settings.n2v_neighbourhood,
             worker=replicas.worker,
             workers=replicas.workers,
+            value_range=self._value_range,
         )
 
     def _fit(self, position, state, validation):
@@ -161,7 +166,11 @@ class _Training:
             step=position.step,
             rate_factor=position.rate_factor,
             replicas=self._replicas.description,
-            data={"images": len(self._source), "fingerprint": self._source.fingerprint},
+            data={
+                "images": len(self._source),
+                "fingerprint": self._source.fingerprint,
+                "value_range": self._value_range,
+            },
             **environment.describe(),
         )
 

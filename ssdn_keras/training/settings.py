@@ -34,6 +34,7 @@ class TrainSettings:
     learning_rate: float = 3e-4
     ramp_up: float = 0.1
     ramp_down: float = 0.3
+    value_range: str = "auto"
     seed: int = 0
     precision: str = "float32"
     ema: float | None = None

@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from ssdn_keras.data.formats import open_pages
 from ssdn_keras.data.images import ImageError, read_image
+from ssdn_keras.data.read import prepare
 from ssdn_keras.data.sources import tell
 from ssdn_keras.evaluation import metrics, protocol
+from ssdn_keras.value_range import to_network
 
 SEED = 7
 PANEL = 256
@@ -18,15 +21,16 @@ class Validation:
         spec: `NoiseSpec` with levels.
         channels: of the model.
         count: how many images.
+        value_range: of the model; images of other types than 8 bits are brought to 0..255 by it.
     """
 
-    def __init__(self, folder, spec, channels, count):
+    def __init__(self, folder, spec, channels, count, value_range=None):
         self._pairs = []
         for index, path in enumerate(protocol.list_images(folder)):
             if len(self._pairs) == count:
                 break
             try:
-                clean = read_image(path, channels)
+                clean = _read(path, channels, value_range)
             except ImageError as error:
                 tell(f"skipped {path}: {error}")
                 continue
@@ -56,6 +60,14 @@ class Validation:
         if levels:
             values["val_noise_level"] = np.mean(levels)
         return {name: round(float(value), 4) for name, value in values.items()}, panel
+
+
+def _read(path, channels, value_range):
+    """Clean image, uint8 H×W×channels."""
+    if value_range is None:
+        return read_image(path, channels)
+    with open_pages(path) as reader:
+        return metrics.to_uint8(to_network(prepare(reader.read(0).values, channels), value_range))
 
 
 class CropPanel:

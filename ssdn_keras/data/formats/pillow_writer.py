@@ -1,0 +1,58 @@
+"""PNG, JPEG, WebP and BMP files."""
+
+import numpy as np
+from PIL import Image
+
+from ssdn_keras.data.formats import png16
+from ssdn_keras.data.images import ImageError
+
+# By suffix: values that a file can hold, whether it has alpha, and how Pillow is to write it. What cannot be asked of
+# a file is how much its maker lost: WebP is written without loss, JPEG near it.
+_KINDS = {
+    ".png": (("uint8", "uint16"), True, {}),
+    ".jpg": (("uint8",), False, {"quality": 95, "subsampling": 0}),
+    ".webp": (("uint8",), True, {"lossless": True, "exact": True}),
+    ".bmp": (("uint8",), True, {}),
+}
+_KINDS[".jpeg"] = _KINDS[".jpg"]
+
+
+class PillowWriter:
+    """A file of one page, with the alpha channel and what else belongs to the picture; see `ssdn_keras.data.formats`.
+
+    Raises:
+        ImageError: the kind of file cannot hold such values.
+    """
+
+    def __init__(self, path, reader, dtype=None):
+        self._path, self._reader = path, reader
+        self._dtype = np.dtype(dtype or reader.pages[0].dtype)
+        suffix = str(path)[str(path).rfind(".") :].lower()
+        allowed, self._has_alpha, self._options = _KINDS[suffix]
+        if self._dtype.name not in allowed:
+            raise ImageError(
+                f"a {suffix} file holds {' or '.join(allowed)}, not {self._dtype}: write TIFF files instead"
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def write(self, index, values, alpha=None):
+        """Write the page, H×W×C of 1 or 3 channels."""
+        alpha = alpha if self._has_alpha else None
+        if self._dtype == np.uint16 and (alpha is not None or values.shape[-1] > 1):
+            self._write_deep(values, alpha)
+            return
+        picture = Image.fromarray(np.ascontiguousarray(values[..., 0] if values.shape[-1] == 1 else values))
+        if alpha is not None:
+            picture.putalpha(Image.fromarray(np.ascontiguousarray(alpha)))
+        picture.save(self._path, **{**self._reader.info, **self._options})
+
+    def _write_deep(self, values, alpha):
+        if alpha is not None:
+            values = np.concatenate([values, alpha[..., None]], axis=-1)
+        with open(self._path, "wb") as file:
+            file.write(png16.encode(values))

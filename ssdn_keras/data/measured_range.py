@@ -1,0 +1,54 @@
+"""The value range of a training set, from what --value_range says and from its images."""
+
+import numpy as np
+
+from ssdn_keras.data.common import tell
+from ssdn_keras.data.readable import Readable
+from ssdn_keras.value_range import checked_range, parse_value_range, white_of
+
+LOW, HIGH = 0.1, 99.9
+_IMAGES, _PIXELS = 200, 20_000
+
+
+def percentiles(source):
+    """(low, high) of the values of a training set: percentiles 0.1 and 99.9 of evenly spaced images and pixels.
+
+    Raises:
+        ValueError: all values are the same.
+    """
+    count, readable, parts = len(source), Readable(source), []
+    for index in np.unique(np.linspace(0, count - 1, min(count, _IMAGES)).round().astype(int)):
+        values = readable(int(index))[1].reshape(-1)
+        parts.append(values[:: max(len(values) // _PIXELS, 1)].astype("float64"))
+    low, high = np.percentile(np.concatenate(parts), [LOW, HIGH])
+    if not low < high:
+        raise ValueError(f"the training images have one value only, {low:g}: give --value_range=LOW,HIGH")
+    return float(low), float(high)
+
+
+def resolve(value_range, source):
+    """The pair (low, high), or None for the published 0..255, that a model is to store.
+
+    Args:
+        value_range: "auto" (by type for 8-bit images, by percentiles for others), "dtype", "percentiles" or "LOW,HIGH".
+        source: training images, see `ssdn_keras.data.sources`.
+
+    Raises:
+        ValueError: the range cannot be told from the images.
+    """
+    wanted = parse_value_range(value_range)
+    dtypes = getattr(source, "dtypes", {"uint8"})
+    if not isinstance(wanted, str):
+        return checked_range(wanted)
+    if wanted != "percentiles" and dtypes == {"uint8"}:
+        return None
+    if wanted == "dtype":
+        whites = {white_of(dtype) for dtype in dtypes}
+        if len(whites) > 1:
+            raise ValueError(
+                f"the training images have several types ({', '.join(sorted(dtypes))}): give --value_range"
+            )
+        return 0.0, whites.pop()
+    low, high = percentiles(source)
+    tell(f"value range {low:g} to {high:g}: percentiles {LOW:g} and {HIGH:g} of the training images")
+    return low, high

@@ -1,0 +1,138 @@
+"""Denoising image files, page by page, into files of the same kind."""
+
+import contextlib
+
+import numpy as np
+
+from ssdn_keras.data.formats import create_maps, create_pages, open_pages
+from ssdn_keras.data.formats.page import allocate
+from ssdn_keras.data.images import MAX_PIXELS, ImageError, atomic
+from ssdn_keras.model import apply
+from ssdn_keras.value_range import white_of
+
+# Bytes of an image that are looked at at a time.
+_PART = 2**24
+
+
+def denoise_file(
+    source,
+    target,
+    denoiser,
+    noise_level=None,
+    std=None,
+    output_dtype=None,
+    keep_nan=False,
+    memory=None,
+    max_pixels=MAX_PIXELS,
+    progress=None,
+):
+    """Denoise one file; alpha, descriptions, resolution and colour profile are kept as they are.
+
+    Args:
+        source, target: paths; folders are made. The target is whole or absent.
+        denoiser: a `Denoiser` or `ClassicalDenoiser`. One for one channel denoises each channel by itself, one for
+            three takes grey as well.
+        noise_level: in the units of the file (σ), or λ, or percent; None where it is not needed.
+        std: path of a TIFF file for the posterior standard deviation in the units of the file, or None.
+        output_dtype: NumPy's name of the type of the results; by default that of the file.
+        keep_nan: pass NaN and infinity through instead of refusing them.
+        memory: see `Denoiser.denoise`.
+        max_pixels: pages with more pixels are refused.
+        progress: function (pixels done, pixels in all), called after every tile and page.
+
+    Raises:
+        ImageError, ValueError: the file cannot be read, has other channels, or holds NaN; or the noise level is wrong.
+    """
+    apply.check_std(denoiser, std is not None)
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(open_pages(source, max_pixels))
+        for shape in reader.pages:
+            check_channels(shape.channels, denoiser.channels)
+        total = sum(shape.height * shape.width for shape in reader.pages)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        writer = stack.enter_context(create_pages(stack.enter_context(atomic(target)), reader, output_dtype))
+        maps = None if std is None else stack.enter_context(create_maps(stack.enter_context(atomic(std)), reader))
+        done = 0
+        for index, shape in enumerate(reader.pages):
+            page = reader.read(index)
+            results = [allocate(shape[:3], output_dtype or shape.dtype)]
+            if maps is not None:
+                results.append(allocate(shape[:3], "float32"))
+            parameter = denoiser.level_input(_nominal(denoiser, noise_level, shape.dtype), 1)
+            begun = done
+
+            def tile_done(pixels, channels=shape.channels):
+                nonlocal done
+                done += pixels / (channels if denoiser.channels == 1 else 1)
+                if progress is not None:
+                    progress(done, total)
+
+            _denoise_page(denoiser, page.values, results, parameter, keep_nan, memory, tile_done)
+            writer.write(index, results[0], page.alpha)
+            if maps is not None:
+                maps.write(index, results[1])
+            done = begun + shape.height * shape.width
+            if progress is not None:
+                progress(done, total)
+
+
+def check_channels(found, wanted):
+    """Raise ImageError if a denoiser for `wanted` channels cannot denoise an image of `found`."""
+    if wanted in (None, 1, found) or (wanted == 3 and found == 1):
+        return
+    raise ImageError(f"has {found} channels, the model is for {wanted}")
+
+
+def _nominal(denoiser, noise_level, dtype):
+    """A level in the units of a file as the denoiser wants it: σ of 0..255 where it has no range of values."""
+    if noise_level is None or denoiser.value_range is not None or denoiser.noise.model.name != "gauss":
+        return noise_level
+    return noise_level * (255.0 / white_of(dtype))
+
+
+def _denoise_page(denoiser, values, results, parameter, keep_nan, memory, progress):
+    bad = _count_bad(values)
+    if bad and not keep_nan:
+        raise ImageError(f"holds {bad} values that are NaN or infinite; --nan=keep passes them through")
+    if bad:
+        original, values = values, _filled(values)
+    channels = values.shape[-1]
+    parts = [slice(None)] if denoiser.channels != 1 else [slice(c, c + 1) for c in range(channels)]
+    for part in parts:
+        apply.denoise_page(
+            denoiser,
+            values[..., part],
+            *(result[..., part] for result in results),
+            parameter=parameter,
+            value_range=denoiser.value_range,
+            memory=memory,
+            progress=progress,
+        )
+    if bad:
+        mask = ~np.isfinite(original)
+        results[0][mask] = original[mask] if results[0].dtype.kind == "f" else 0
+        for std in results[1:]:
+            std[mask] = np.nan
+
+
+def _count_bad(values):
+    if values.dtype.kind != "f":
+        return 0
+    step = max(_PART // max(values[:1].nbytes, 1), 1)
+    parts = (values[row : row + step] for row in range(0, len(values), step))
+    return sum(part.size - int(np.isfinite(part).sum()) for part in parts)
+
+
+def _filled(values):
+    """The values, with the nearest one in the place of those that are not finite."""
+    from scipy import ndimage
+
+    filled = values.astype("float32")
+    for channel in range(values.shape[-1]):
+        bad = ~np.isfinite(filled[..., channel])
+        if bad.all():
+            raise ImageError("holds nothing but NaN or infinity in a channel")
+        if bad.any():
+            nearest = ndimage.distance_transform_edt(bad, return_distances=False, return_indices=True)
+            filled[..., channel] = filled[..., channel][tuple(nearest)]
+    return filled

@@ -1,0 +1,214 @@
+"""Denoising an image in tiles, with the same result as whole.
+
+Each of the four views of a tile sees what its rows and columns depend on, the whole receptive field, and no more; it
+begins on the grid of the pools of the whole view. An estimate that averages over the image takes a pass of its own.
+"""
+
+import contextlib
+import logging
+
+import keras
+import numpy as np
+from keras import ops
+
+from ssdn_keras.memory import free_memory, resident_memory
+from ssdn_keras.model.receptive_field import GRID, margins, window
+
+# Bytes per pixel at the peak, measured with TensorFlow on a processor: of the whole model with and without a blind
+# spot; of one view through the trunk; of the features that are kept of a tile.
+_WHOLE_BLIND, _WHOLE_PLAIN, _VIEW, _FEATURES = 7500, 2800, 2500, 1600
+# Bytes per pixel and number of the network's outputs that the posterior takes.
+_PER_COMPONENT = 40
+# Part of the free memory that is used unless a limit is given.
+_PART = 0.6
+SMALLEST = GRID
+# Pixels at a time in what is computed pixel by pixel.
+_CHUNK = 2**15
+_LOG = logging.getLogger("ssdn_keras")
+
+
+def restore(model, values, load, store, parameter=None, memory=None, tile=None, progress=None):
+    """Denoise an image, in tiles if it has to be.
+
+    Args:
+        model: a `Denoiser`; any other denoiser is given the image as a whole.
+        values: H×W×C.
+        load: function of `values`, which may be rotated, and slices of rows and columns to what the network gets.
+        store: function of slices of rows and columns and a dict of the outputs there, H×W×C and H×W.
+        parameter: array of one number in the network's units, or None.
+        memory: bytes that the process may have in memory; by default it follows from what is free.
+        tile: side of the tiles, to have tiles anyway.
+        progress: function that is called with the number of pixels of each tile that is done.
+
+    Where the memory turns out to be too small, of a GPU perhaps, the tiles become half as large.
+    """
+    height, width = values.shape[:2]
+    everything = (slice(0, height), slice(0, width))
+    if not hasattr(model, "network"):
+        store(*everything, _first(model.predict_images(load(values, *everything), parameter)))
+        return
+    budget = _budget(memory)
+    if tile is None and height * width * _bytes_whole(model) <= budget:
+        try:
+            store(*everything, _first(model.predict_images(load(values, *everything), parameter)))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            tile = _smaller(max(height, width))
+        else:
+            return
+    _Tiled(model, values, load, tile or tile_for(model, budget)).run(store, parameter, progress)
+
+
+def _first(outputs):
+    return {name: value[0] for name, value in outputs.items()}
+
+
+def _budget(memory):
+    if memory is not None:
+        return memory - resident_memory()
+    free = free_memory()
+    return float("inf") if free is None else _PART * free
+
+
+def _bytes_whole(model):
+    network = _WHOLE_BLIND if model.network.blindspot_size else _WHOLE_PLAIN
+    return network + _PER_COMPONENT * model.network.components
+
+
+def tile_for(model, budget):
+    """Side of the largest tiles that can be denoised within so many bytes, at least `SMALLEST`."""
+    blind = model.network.blindspot_size
+    back, ahead, side = margins(blind)
+    tile = SMALLEST
+    while tile < 2**20:
+        larger = tile + GRID
+        need = _VIEW * (larger + back + ahead) * (larger + 2 * side) + _FEATURES * larger**2
+        if need + _CHUNK * _bytes_whole(model) > budget:
+            break
+        tile = larger
+    return tile
+
+
+def _smaller(tile):
+    return max(-(-tile // 2) // GRID * GRID, SMALLEST)
+
+
+def is_out_of_memory(error):
+    """Whether a backend, or Python, has run out of memory."""
+    name, text = type(error).__name__, str(error)
+    return (
+        isinstance(error, MemoryError)
+        or "ResourceExhausted" in name
+        or "OutOfMemory" in name
+        or "RESOURCE_EXHAUSTED" in text
+        or "out of memory" in text.lower()
+    )
+
+
+def _no_gradients():
+    if keras.backend.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
+
+
+class _Tiled:
+    """One image and one model; `tile` becomes smaller when the memory does not suffice."""
+
+    def __init__(self, model, values, load, tile):
+        self._model, self._values, self._load, self._tile = model, values, load, tile
+
+    def run(self, store, parameter, progress):
+        with _no_gradients():
+            strength = self._strength(parameter)
+
+            def denoise(rows, columns):
+                features = self._features(self._model.network, rows, columns)
+                step = max(_CHUNK // (columns.stop - columns.start), 1)
+                for start in range(rows.start, rows.stop, step):
+                    part = slice(start, min(start + step, rows.stop))
+                    noisy = ops.convert_to_tensor(self._load(self._values, part, columns))
+                    seen = features[:, part.start - rows.start : part.stop - rows.start]
+                    store(part, columns, self._outputs(seen, noisy, strength))
+                if progress is not None:
+                    progress((rows.stop - rows.start) * (columns.stop - columns.start))
+
+            self._each(denoise)
+
+    def _outputs(self, features, noisy, strength):
+        model = self._model
+        found = model.algorithm.outputs(
+            model.network.head(features), noisy, model.noise.model, strength, model.diagonal_covariance
+        )
+        return {name: ops.convert_to_numpy(value)[0] for name, value in found.items()}
+
+    def _strength(self, parameter):
+        """The noise parameter, 1×1×1×1; an estimate is averaged over the whole image before any of it is denoised."""
+        model, total = self._model, 0.0
+        if not (model.estimated and model.noise_parameter == "per_image"):
+            return model._strength(ops.zeros((1, 1, 1, model.channels)), parameter)
+
+        def add(rows, columns):
+            nonlocal total
+            features = self._features(model.estimator, rows, columns)
+            part = 0.0
+            for start in range(0, features.shape[1], SMALLEST):
+                raw = model.estimator.head(features[:, start : start + SMALLEST])
+                part += float(np.sum(ops.convert_to_numpy(raw), dtype="float64"))
+            total += part
+
+        self._each(add)
+        raw = total / (self._values.shape[0] * self._values.shape[1])
+        return model.strength_of(ops.convert_to_tensor(np.full((1, 1, 1, 1), raw, "float32")))
+
+    def _features(self, network, rows, columns):
+        """Features of all views of one part of the image, 1×h×w×96 or ×384."""
+        parts = []
+        for turns in range(4 if network.blindspot_size else 1):
+            view = np.rot90(self._values, turns)
+            core_rows, core_columns = _rotated(rows, columns, self._values.shape, turns)
+            top, bottom = window(core_rows.start, core_rows.stop, view.shape[0], network.blindspot_size, rows=True)
+            left, right = window(
+                core_columns.start, core_columns.stop, view.shape[1], network.blindspot_size, rows=False
+            )
+            seen = self._load(view, slice(top, bottom), slice(left, right))
+            features = network._view(ops.cast(ops.convert_to_tensor(seen), network.compute_dtype))
+            features = features[:, core_rows.start - top : core_rows.stop - top]
+            features = features[:, :, core_columns.start - left : core_columns.stop - left]
+            parts.append(np.rot90(ops.convert_to_numpy(ops.cast(features, "float32")), -turns, axes=(1, 2)))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+    def _each(self, work):
+        """Call `work` with slices of rows and columns that cover the image."""
+        height, width = self._values.shape[:2]
+        waiting = [(0, height, 0, width)]
+        while waiting:
+            top, bottom, left, right = waiting.pop()
+            if max(bottom - top, right - left) > self._tile:
+                parts = [
+                    (row, min(row + self._tile, bottom), column, min(column + self._tile, right))
+                    for row in range(top, bottom, self._tile)
+                    for column in range(left, right, self._tile)
+                ]
+                waiting += reversed(parts)
+                continue
+            try:
+                work(slice(top, bottom), slice(left, right))
+                continue
+            except Exception as error:
+                if not is_out_of_memory(error) or self._tile <= SMALLEST:
+                    raise
+            self._tile = _smaller(min(self._tile, max(bottom - top, right - left)))
+            _LOG.warning("out of memory: going on with tiles of %d pixels", self._tile)
+            waiting.append((top, bottom, left, right))
+
+
+def _rotated(rows, columns, shape, turns):
+    """Where a part of an image lies after so many quarter turns, as `numpy.rot90` makes them."""
+    height, width = shape[:2]
+    for _ in range(turns):
+        rows, columns = slice(width - columns.stop, width - columns.start), rows
+        height, width = width, height
+    return rows, columns

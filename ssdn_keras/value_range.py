@@ -1,0 +1,89 @@
+"""From the values of a file to the range that networks work in, nominally 0..1, and back: one rule for everything.
+
+A value range is a pair (low, high), which becomes 0 and 1; or None, by type: 0 stays 0, and white, the largest value of
+an integer type or 1 of floats, becomes 1.
+"""
+
+import numpy as np
+
+WORDS = ("auto", "dtype", "percentiles")
+
+
+def white_of(dtype):
+    """The value that is nominally white."""
+    dtype = np.dtype(dtype)
+    return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
+
+
+def checked_range(value_range):
+    """(low, high) as floats, or None; raises ValueError if these are no two finite numbers in this order."""
+    if value_range is None:
+        return None
+    try:
+        low, high = map(float, value_range)
+    except (TypeError, ValueError):
+        raise ValueError(f"value_range must be None or a pair (low, high). Received: {value_range!r}") from None
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ValueError(f"value_range must be two finite numbers, the lower one first. Received: {value_range!r}")
+    return low, high
+
+
+def parse_value_range(text):
+    """One of the words, or the pair of numbers that LOW,HIGH stands for.
+
+    Examples:
+        >>> parse_value_range("100,4000"), parse_value_range("dtype")
+        ((100.0, 4000.0), 'dtype')
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text in WORDS:
+        return text
+    try:
+        return checked_range(text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"value range {text!r}: expected {', '.join(WORDS)}, or two numbers LOW,HIGH, the lower one first"
+        ) from None
+
+
+def span(value_range, dtype="uint8"):
+    """What of the file's units makes 1 of the network's."""
+    return white_of(dtype) if value_range is None else value_range[1] - value_range[0]
+
+
+def to_network(values, value_range=None):
+    """Array in the file's units to float32 in the network's."""
+    if value_range is None:
+        if values.dtype.kind == "f":
+            return values.astype("float32")
+        return values.astype("float32") / np.float32(white_of(values.dtype))
+    low, high = value_range
+    # In float64: the difference of large values must not lose what is small beside them.
+    return ((values.astype("float64") - low) / (high - low)).astype("float32")
+
+
+def from_network(values, dtype, value_range=None, own_dtype=None):
+    """The inverse. Integers are rounded and clipped to what their type can hold, floats are not.
+
+    Args:
+        values: array in the network's units.
+        dtype: of the result.
+        value_range: see above.
+        own_dtype: type that the values came from, by which None is meant; by default `dtype`.
+    """
+    dtype = np.dtype(dtype)
+    values = np.asarray(values, "float64") * span(value_range, own_dtype or dtype)
+    if value_range is not None:
+        values = values + value_range[0]
+    return cast(values, dtype)
+
+
+def cast(values, dtype):
+    """Float values to another type; for integers rounded and clipped."""
+    dtype = np.dtype(dtype)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        values = np.clip(np.rint(values), limits.min, limits.max)
+    return values.astype(dtype)
