@@ -168,7 +168,7 @@ def main(flags, arguments):
 
 def _check_level(denoiser, level):
     """Refuse a level that no file can have: σ has no limit where its unit is that of the files."""
-    if level is None or denoiser.noise.model.name != "gauss" or denoiser.value_range is not None:
+    if level is None or denoiser.noise.kind != "gauss" or denoiser.value_range is not None:
         checked(denoiser.level_input, level, 1)
 
 

@@ -6,12 +6,14 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from PIL import Image
 from scipy import integrate, special, stats
 from skimage import data
 
 import ssdn_keras
 from ssdn_keras.noise import clipping, intervals, parse_noise, tails
 from ssdn_keras.noise.sampling import NumpyRandom
+from tests import command_line
 from tests.gradients import input_gradient
 
 LIMITS = clipping.ClippedRange()
@@ -308,3 +310,79 @@ def test_posterior_mean_of_white_may_lie_above_it():
     outputs = model.posterior(y, m, [column], tensor([[[[25 / 255]]]]))
     assert array(outputs["denoised"])[0, 0, 0, 0] > 1.1
     assert array(outputs["std"])[0, 0, 0, 0] == pytest.approx(0.05, rel=0.06)
+
+
+def noisy_files(folder, low=0, high=255, dtype="uint8", sigma=30, count=3):
+    """Clipped, rounded noisy images as files, and their greatest and smallest value."""
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    for index in range(count):
+        clean = np.float64(data.camera()[100 * index : 100 * index + 96, 64:160])
+        noisy = low + (clean + random.normal(0, sigma, clean.shape)) * (high - low) / 255
+        values = np.rint(noisy).clip(low, high).astype(dtype)
+        Image.fromarray(values).save(folder / f"{index}.{'png' if dtype == 'uint8' else 'tif'}")
+
+
+def trained(tmp_path, capfd, *arguments, expected=0):
+    """Run the training command for a step; (what it said, the model or None)."""
+    arguments = [f"--train_noisy={tmp_path / 'noisy'}", f"--run_dir={tmp_path / 'run'}", "--channels=1", "--crop=32",
+                 "--minibatch=2", "--images=2", *arguments]  # fmt: skip
+    code, _, said = command_line.run(capfd, "train", *arguments)
+    assert code == expected, said
+    return said, None if expected else ssdn_keras.load(tmp_path / "run" / "final.keras")
+
+
+def test_eight_bit_files_turn_it_on_by_themselves(tmp_path, capfd):
+    noisy_files(tmp_path / "noisy")
+    said, model = trained(tmp_path, capfd, "--noise=gauss30")
+    assert "noisy values were clipped at 0 and 255 and rounded" in said and "--clipped=no if that is wrong" in said
+    assert model.noise == parse_noise("gauss30-clipped") and model.clipped == (0, 255)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--noise=gauss30 --clipped=no", "--noise=gauss30 --algorithm=ssdn_mean", "--noise=impulse30"]
+)
+def test_it_stays_off(tmp_path, capfd, arguments):
+    noisy_files(tmp_path / "noisy")
+    said, model = trained(tmp_path, capfd, *arguments.split())
+    assert "were clipped" not in said and not model.noise.is_clipped
+
+
+def test_files_of_other_types_ask_for_it(tmp_path, capfd):
+    noisy_files(tmp_path / "noisy", 100, 4000, "uint16")
+    said, model = trained(tmp_path, capfd, "--noise=gauss450")
+    assert "were clipped" not in said and not model.noise.is_clipped
+    said, model = trained(tmp_path, capfd, "--noise=gauss450", "--clipped=yes", f"--run_dir={tmp_path / 'run2'}")
+    # Values pile up at both ends of what occurs: that is where they were clipped, not at 0 and 65535.
+    assert "noisy values were clipped at 100 and 4000" in said
+    model = ssdn_keras.load(tmp_path / "run2" / "final.keras")
+    assert model.clipped == (100, 4000)
+    limits, (low, high) = model.noise.model.limits, model.value_range
+    assert limits.low * (high - low) + low == pytest.approx(100)
+    assert limits.high * (high - low) + low == pytest.approx(4000)
+    assert limits.step * (high - low) == pytest.approx(1)
+
+
+def test_a_black_level_above_zero_is_found_and_told(tmp_path, capfd):
+    noisy_files(tmp_path / "noisy", 16, 235)
+    said, model = trained(tmp_path, capfd, "--noise=gauss26")
+    assert "noisy values were clipped at 16 and 235" in said and model.clipped == (16, 235)
+
+
+def test_values_beyond_the_limits(tmp_path, capfd):
+    noisy_files(tmp_path / "noisy")
+    said, _ = trained(tmp_path, capfd, "--noise=gauss30", "--clipped=16,235", expected=1)
+    assert "said to be clipped to 16 … 235, but have values from 0 to 255" in said
+
+
+def test_images_that_are_clipped_everywhere(tmp_path, capfd):
+    noisy_files(tmp_path / "noisy", sigma=20_000)
+    said, _ = trained(tmp_path, capfd, "--noise=gauss200", expected=1)
+    assert "% of the values of the images are clipped" in said
+
+
+@pytest.mark.parametrize("text", ["maybe", "200,100", "1", "a,b"])
+def test_flag_that_is_none(tmp_path, capfd, text):
+    noisy_files(tmp_path / "noisy", count=1)
+    said, _ = trained(tmp_path, capfd, f"--clipped={text}", expected=2)
+    assert "expected auto, yes, no, or two file values LOW,HIGH" in said

@@ -19,6 +19,12 @@ class Clipped:
         self.unit, self.level_range, self.level_scale = base.unit, base.level_range, base.level_scale
         self.zero_mean = base.zero_mean  # of the noise; what clipping does to it n2n and n2v have to live with
 
+    def __eq__(self, other):
+        return isinstance(other, Clipped) and (self.base, self.limits) == (other.base, other.limits)
+
+    def __hash__(self):
+        return hash((self.base.name, self.limits))
+
     def corrupt(self, clean, parameter, random):
         """Noisy image. `random` draws: see `ssdn_keras.noise.sampling`."""
         noisy = self.base.corrupt(clean, parameter, random)

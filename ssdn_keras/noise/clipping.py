@@ -9,6 +9,7 @@ one channel at an end). The product of the channels' evidences is the likelihood
 
 import functools
 import math
+from dataclasses import dataclass
 
 from keras import ops
 
@@ -19,6 +20,7 @@ from ssdn_keras.noise.tails import LOG_SQRT_2PI
 COARSE = 1 / 64
 
 
+@dataclass(frozen=True)
 class ClippedRange:
     """Where values were clipped, and to which steps they were rounded, in the network's units.
 
@@ -27,10 +29,13 @@ class ClippedRange:
         step: distance of two neighbouring values; 0 for values that were not rounded.
     """
 
-    def __init__(self, low=0.0, high=1.0, step=1 / 255):
-        if not (high > low and 0 <= step < high - low):
-            raise ValueError(f"expected low < high and 0 ≤ step < high − low. Received: {low}, {high}, {step}")
-        self.low, self.high, self.step = low, high, step
+    low: float = 0.0
+    high: float = 1.0
+    step: float = 1 / 255
+
+    def __post_init__(self):
+        if not (self.high > self.low and 0 <= self.step < self.high - self.low):
+            raise ValueError(f"expected low < high and 0 ≤ step < high − low. Received: {self}")
 
     def at_ends(self, observed):
         """(at the lower end, at the upper end) of each value, as booleans; float rounding is allowed for."""

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from ssdn_keras.noise.clipped import Clipped
+from ssdn_keras.noise.clipping import ClippedRange
 from ssdn_keras.noise.gaussian import Gaussian
 from ssdn_keras.noise.impulse import Impulse
 from ssdn_keras.noise.poisson import Poisson
@@ -71,9 +72,23 @@ class NoiseSpec:
         return self.model.name.removesuffix(CLIPPED)
 
     @property
+    def is_clipped(self):
+        """Whether values were clipped and rounded after the noise came to them."""
+        return self.model.name.endswith(CLIPPED)
+
+    def clipped_to(self, low, high):
+        """The same noise of values that were clipped to low … high, in the network's units, and rounded in the files'.
+
+        Raises:
+            ValueError: there is no such model, or low is not below high.
+        """
+        base = self.clipped.model.base
+        return dataclasses.replace(self, model=Clipped(base, ClippedRange(low, high, 1.0 / self.span)))
+
+    @property
     def clipped(self):
         """The same noise of values that were clipped and rounded to 8 bits."""
-        if self.model.name.endswith(CLIPPED):
+        if self.is_clipped:
             return self
         if self.model.name + CLIPPED not in NOISE_MODELS:
             raise ValueError(f"{self.model.name} noise has no model of clipped values")
