@@ -85,7 +85,7 @@ def check_channels(found, wanted):
 
 def nominal_level(denoiser, noise_level, dtype):
     """A level in the units of a file as the denoiser wants it: σ of 0..255 where it has no range of values."""
-    if noise_level is None or denoiser.value_range is not None or denoiser.noise.model.name != "gauss":
+    if noise_level is None or denoiser.value_range is not None or denoiser.noise.kind != "gauss":
         return noise_level
     return noise_level * (255.0 / white_of(dtype))
 

@@ -59,8 +59,8 @@ def main(flags, _):
     if spec.levels is None:
         what = flags.algorithm or f"{flags.model} was trained on {spec} of unknown level"
         raise UsageError(f"{what}: give --noise with a level, such as {spec}25")
-    if model.algorithm.uses_noise_model and spec.model is not model.noise.model:
-        raise UsageError(f"--noise={spec}: the model was made for {model.noise.model.name} noise")
+    if model.algorithm.uses_noise_model and spec.kind != model.noise.kind:
+        raise UsageError(f"--noise={spec}: the model was made for {model.noise.kind} noise")
     make_folder(output)
     record = {"model": model.get_config(), "noise": str(spec), "seed": flags.seed}
     evaluate(

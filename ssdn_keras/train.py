@@ -24,6 +24,13 @@ COMMAND.string(
     "1), percentiles (0.1 and 99.9 of the training images), or two numbers LOW,HIGH. auto: dtype for 8-bit images, "
     "percentiles for others. The model keeps it, and results have the files' values again.",
 )
+COMMAND.string(
+    "clipped",
+    "auto",
+    "Whether noisy values were clipped and rounded, so that the likelihood of gauss and poisson noise knows it: yes, "
+    "no, or the values LOW,HIGH of the files at which they were. auto: yes for --train_noisy of 8-bit images. With "
+    "--train_clean the noise says it: --noise=gauss25-clipped.",
+)
 COMMAND.switch("freeze_noise", False, "With --train_clean: draw the noise once per image instead of for every crop.")
 COMMAND.switch("clip_noise", False, "With --train_clean: clip noisy values and round them to 8 bits, as a file would.")
 COMMAND.integer("crop", 256, "Side of the square training crops, in pixels. Smaller images are left out.", lowest=1)
@@ -152,6 +159,7 @@ def _span(value_range):
 
 def read_settings(flags):
     """Checked `TrainSettings` from parsed flags."""
+    from ssdn_keras.data.measured_clipping import parse_clipped
     from ssdn_keras.noise import parse_noise
     from ssdn_keras.training.settings import TrainSettings
     from ssdn_keras.value_range import parse_value_range
@@ -163,6 +171,8 @@ def read_settings(flags):
     if flags.run_dir is None and flags.strategy == "multiworker":
         raise UsageError("give --run_dir, a folder that all workers see")
     wanted = checked(parse_value_range, flags.value_range)
+    if checked(parse_clipped, flags.clipped) not in ("auto", "no") and flags.train_clean:
+        raise UsageError(f"--clipped={flags.clipped} goes with --train_noisy; here give --noise={flags.noise}-clipped")
     # Which levels there can be is not known before the images are, where the range follows from them.
     spec = checked(parse_noise, flags.noise, _span(wanted))
     if flags.n2v_neighbourhood % 2 == 0:

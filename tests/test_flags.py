@@ -21,6 +21,11 @@ PUBLISHED = [
     for noise, unknown in NOISES.items()
     for pipeline in (GAUSS if noise.startswith("gauss") else OTHER) + ([] if noise.startswith("impulse") else MONO)
 ]
+CLIPPED = [
+    f"{noise}-clipped-blindspot-sigma_{parameter}"
+    for noise in ("gauss25", "gauss5_50", "poisson30")
+    for parameter in ("known", "per_image")
+]
 REPORT = ["gauss25-blindspot-sigma_per_image", "gauss25_50-blindspot-sigma_per_image", "gauss25-n2v"]
 
 
@@ -31,7 +36,7 @@ def parse(name):
 
 def test_exactly_the_published_names_and_the_reports():
     assert len(PUBLISHED) == len(set(PUBLISHED)) == 46
-    assert {path.stem for path in FOLDER.iterdir()} == set(PUBLISHED) | set(REPORT)
+    assert {path.stem for path in FOLDER.iterdir()} == set(PUBLISHED) | set(REPORT) | set(CLIPPED)
 
 
 @pytest.mark.parametrize("name", PUBLISHED + REPORT)
@@ -60,3 +65,13 @@ def test_experiments_are_accepted_by_train(name):
     assert settings.noise == name.split("-")[0]
     again = COMMAND.parse(["train", *settings.as_flags().split(), "--run_dir=y"])[0]
     assert read_settings(again) == settings
+
+
+@pytest.mark.parametrize("name", CLIPPED)
+def test_clipped_noise_is_otherwise_as_published(name):
+    settings = read_settings(parse(name))
+    noise, parameter = name.partition("-clipped")[0], name.rpartition("sigma_")[2]
+    assert settings.noise == f"{noise}-clipped" and settings.noise_parameter == parameter
+    published = read_settings(parse(f"{noise}-blindspot-sigma_known"))
+    for field in ("algorithm", "channels", "crop", "minibatch", "images", "learning_rate", "ramp_up", "ramp_down"):
+        assert getattr(settings, field) == getattr(published, field)

@@ -103,7 +103,7 @@ def test_unknown_name_lists_the_known_ones(text):
         parse_noise(text)
 
 
-@pytest.mark.parametrize("name", NOISE_MODELS)
+@pytest.mark.parametrize("name", ["gauss", "poisson", "impulse"])
 @pytest.mark.parametrize(
     "level", ["-5", " 25", "25%", "25\n", "5_", "_50", "5-50", "5,50", "5_50_60", "1e2", ".5", "5.", "5_fifty"]
 )

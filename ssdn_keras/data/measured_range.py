@@ -3,11 +3,10 @@
 import numpy as np
 
 from ssdn_keras.data.common import tell
-from ssdn_keras.data.readable import Readable
+from ssdn_keras.data.sampled import sample
 from ssdn_keras.value_range import checked_range, parse_value_range, white_of
 
 LOW, HIGH = 0.1, 99.9
-_IMAGES, _PIXELS = 200, 20_000
 
 
 def percentiles(source):
@@ -16,11 +15,7 @@ def percentiles(source):
     Raises:
         ValueError: all values are the same.
     """
-    count, readable, parts = len(source), Readable(source), []
-    for index in np.unique(np.linspace(0, count - 1, min(count, _IMAGES)).round().astype(int)):
-        values = readable(int(index))[1].reshape(-1)
-        parts.append(values[:: max(len(values) // _PIXELS, 1)].astype("float64"))
-    low, high = np.percentile(np.concatenate(parts), [LOW, HIGH])
+    low, high = np.percentile(sample(source), [LOW, HIGH])
     if not low < high:
         raise ValueError(f"the training images have one value only, {low:g}: give --value_range=LOW,HIGH")
     return float(low), float(high)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ssdn_keras.data.images import list_images
 from ssdn_keras.evaluation import metrics
+from ssdn_keras.noise.poisson import Poisson
 from ssdn_keras.noise.sampling import NumpyRandom, draw_parameter
 
 REPEATS = {"kodak": 10, "bsd300": 3, "set14": 20}
@@ -126,11 +127,11 @@ def estimated_level(model, noise_std, mean):
     """Noise level in the units of the experiment names, from the summary map; None if it was not estimated."""
     if not model.estimated:
         return None
-    kind = model.noise.model.name
+    kind = model.noise.kind
     if kind == "gauss":
         return float(np.mean(noise_std) * model.noise.level_scale)
     if kind == "impulse":
         return float(np.mean(noise_std) * 255.0)
-    brightness = np.maximum(np.asarray(mean), model.noise.model.smallest_mean)
+    brightness = np.maximum(np.asarray(mean), Poisson.smallest_mean)
     geometric = np.exp(np.log(brightness).mean(axis=-1))
     return float(np.median(geometric / np.maximum(noise_std**2, 1e-20)))

@@ -59,7 +59,7 @@ def checked_levels(spec, noise_level, count):
     levels = np.broadcast_to(levels, (count,))
     low, high = level_limits(spec.model, spec.span)
     if not (np.isfinite(levels).all() and (levels >= low).all() and (levels <= high).all()) or (
-        spec.model.name == "poisson" and (levels <= 0).any()
+        spec.kind == "poisson" and (levels <= 0).any()
     ):
         raise ValueError(f"noise_level must be {spec.unit}, within its range. Received: noise_level={noise_level!r}")
     return levels / np.float32(spec.level_scale)

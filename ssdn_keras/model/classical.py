@@ -31,8 +31,8 @@ class ClassicalDenoiser:
         self.algorithm = CLASSICAL[algorithm]
         self.algorithm.require()
         self.noise = parse_noise(noise)
-        if self.noise.model.name not in ("gauss", "poisson"):
-            raise ValueError(f"{algorithm} is made for gauss and poisson noise, not for {self.noise.model.name}")
+        if self.noise.kind not in ("gauss", "poisson"):
+            raise ValueError(f"{algorithm} is made for gauss and poisson noise, not for {self.noise.kind}")
         self.channels = channels
 
     @property
@@ -55,7 +55,7 @@ class ClassicalDenoiser:
             dict of "denoised", float32 H×W×C.
         """
         noisy = np.asarray(noisy, "float64")
-        if self.noise.model.name == "poisson":
+        if self.noise.kind == "poisson":
             white = float(stabilise(1.0, parameter))
             flat = self.algorithm.function(stabilise(noisy, parameter) / white, 1.0 / white)
             result = unstabilise(flat * white, parameter)
@@ -81,7 +81,7 @@ class ClassicalDenoiser:
         if noise_level is None and not self.noise.varying:
             noise_level = self.noise.levels[0]
         if noise_level is None:
-            if self.noise.model.name == "gauss":
+            if self.noise.kind == "gauss":
                 return None
             raise ValueError(f"{self.name} cannot estimate {self.noise.model.unit}: give noise_level")
         return apply.checked_levels(self.noise, noise_level, count)

@@ -37,6 +37,9 @@ class Denoiser(Training, keras.Model):
         blindspot_size: 1, 3, 5, …: width of the square that an output does not see.
         algorithm: "ssdn"; "ssdn_mean" (blind spot, mean only), "n2c", "n2n", "n2v", "n2v2".
         noise_range: (low, high) levels, if `noise` does not name them.
+        clipped: whether noisy values were clipped and rounded to 8 bits, which the likelihood then knows; the same as
+            "-clipped" at the end of `noise`, such as "gauss25-clipped". Or the values of images at which they were
+            clipped, (low, high), and then rounded to whole numbers.
         value_range: (low, high), the values of images that become 0 and 1; σ is then in the units of the images. By
             default 8-bit images have 0..255, and so has σ; integers of other types are scaled by their largest value.
 
@@ -57,6 +60,7 @@ class Denoiser(Training, keras.Model):
         algorithm="ssdn",
         noise_range=None,
         value_range=None,
+        clipped=None,
         **kwargs,
     ):
         kwargs.pop("version", None)
@@ -72,6 +76,13 @@ class Denoiser(Training, keras.Model):
         if noise_range is not None:
             low, high = map(float, noise_range)
             self.noise = make_noise_spec(self.noise.model.name, low, high, span=span(self.value_range))
+        self.clipped = None
+        if clipped is True:
+            self.noise = self.noise.clipped
+        elif clipped:
+            self.clipped = checked_range(clipped)
+            black = 0.0 if self.value_range is None else self.value_range[0]
+            self.noise = self.noise.clipped_to(*((end - black) / self.noise.span for end in self.clipped))
         self.algorithm = ALGORITHMS[algorithm]
         self.noise_parameter = noise_parameter
         self.channels = int(channels)
@@ -273,6 +284,7 @@ class Denoiser(Training, keras.Model):
             "blindspot_size": self.blindspot_size,
             "algorithm": self.algorithm.name,
             "value_range": None if self.value_range is None else list(self.value_range),
+            "clipped": None if self.clipped is None else list(self.clipped),
             "version": __version__,
         }
 

@@ -42,9 +42,10 @@ _SETTINGS = {
     "blindspot_size": _count,
     "algorithm": _text,
     "value_range": _pair,
+    "clipped": _pair,
 }
 # Settings that files of older versions do not have; they are at their default there.
-_LATER = {"value_range": None}
+_LATER = {"value_range": None, "clipped": None}
 
 
 def load(path, dtype="float32"):

@@ -27,6 +27,10 @@ class Gaussian:
         """Level in the units of the experiment names, for reports."""
         return estimate * self.level_scale
 
+    def noise_std(self, mean, strength):
+        """Standard deviation of the noise, N×H×W×C: the same everywhere."""
+        return ops.broadcast_to(strength, ops.shape(mean))
+
     def loss_per_pixel(self, observed, mean, columns, strength, estimated):
         """Training loss, N×H×W."""
         return additive.loss_per_pixel(observed, mean, columns, strength, regularise=estimated)

@@ -1,15 +1,22 @@
 """Names of noise models with their levels: gauss25, gauss5_50, poisson30, impulse0_100."""
 
+import dataclasses
 import difflib
 import math
 import re
 from dataclasses import dataclass
 
+from ssdn_keras.noise.clipped import Clipped
+from ssdn_keras.noise.clipping import ClippedRange
 from ssdn_keras.noise.gaussian import Gaussian
 from ssdn_keras.noise.impulse import Impulse
 from ssdn_keras.noise.poisson import Poisson
 
-NOISE_MODELS = {model.name: model for model in (Gaussian(), Poisson(), Impulse())}
+_PLAIN = (Gaussian(), Poisson(), Impulse())
+NOISE_MODELS = {
+    model.name: model for model in (*_PLAIN, *(Clipped(each) for each in _PLAIN if hasattr(each, "noise_std")))
+}
+CLIPPED = "-clipped"
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _PATTERN = re.compile(rf"([a-z]+)(?:({_NUMBER})(?:_({_NUMBER}))?)?")
@@ -56,12 +63,41 @@ class NoiseSpec:
         if self.levels is None:
             return self.model.name
         low, high = (f"{level:.15g}" for level in self.levels)
-        return self.model.name + (low if low == high else f"{low}_{high}")
+        name, clipped, _ = self.model.name.partition(CLIPPED)
+        return name + (low if low == high else f"{low}_{high}") + clipped
+
+    @property
+    def kind(self):
+        """Name of the noise itself, whether values were then clipped or not: "gauss", "poisson", …"""
+        return self.model.name.removesuffix(CLIPPED)
+
+    @property
+    def is_clipped(self):
+        """Whether values were clipped and rounded after the noise came to them."""
+        return self.model.name.endswith(CLIPPED)
+
+    def clipped_to(self, low, high):
+        """The same noise of values that were clipped to low … high, in the network's units, and rounded in the files'.
+
+        Raises:
+            ValueError: there is no such model, or low is not below high.
+        """
+        base = self.clipped.model.base
+        return dataclasses.replace(self, model=Clipped(base, ClippedRange(low, high, 1.0 / self.span)))
+
+    @property
+    def clipped(self):
+        """The same noise of values that were clipped and rounded to 8 bits."""
+        if self.is_clipped:
+            return self
+        if self.model.name + CLIPPED not in NOISE_MODELS:
+            raise ValueError(f"{self.model.name} noise has no model of clipped values")
+        return dataclasses.replace(self, model=NOISE_MODELS[self.model.name + CLIPPED])
 
 
 def level_scale(model, span=255.0):
     """What a level of a noise model is divided by to get the network's parameter; see `NoiseSpec`."""
-    return span if model.name == "gauss" else model.level_scale
+    return span if model.name in ("gauss", f"gauss{CLIPPED}") else model.level_scale
 
 
 def level_limits(model, span=255.0):
@@ -71,13 +107,15 @@ def level_limits(model, span=255.0):
 
 def unit_of(model, span=255.0):
     """What a level is, in words."""
-    if model.name != "gauss" or span == 255.0:
+    if not model.name.startswith("gauss") or span == 255.0:
         return model.unit
     return f"σ in the units of the images (0..{span:g})"
 
 
 def parse_noise(text, span=255.0):
     """Read a name such as gauss25 (σ = 25), poisson5_50 (λ from 5 to 50), impulse50 (α = 50 %) or gauss (no level).
+
+    With -clipped at its end, such as gauss25-clipped, the values were then clipped to 0..255 and rounded.
 
     Examples:
         >>> parse_noise("poisson5_50").levels
@@ -96,6 +134,9 @@ def parse_noise(text, span=255.0):
     """
     if isinstance(text, NoiseSpec):
         return text
+    plain = str(text).removesuffix(CLIPPED)
+    if plain != str(text):
+        return parse_noise(plain, span).clipped
     name = re.match(r"[A-Za-z]*", str(text)).group()
     if name not in NOISE_MODELS:
         close = difflib.get_close_matches(name.lower(), NOISE_MODELS, n=1, cutoff=0.4)
@@ -127,7 +168,8 @@ def make_noise_spec(name, low, high, text=None, span=255.0):
         raise ValueError(f"noise {text!r}: the level ({model.unit}) must be finite")
     if low > high:
         raise ValueError(f"noise {text!r}: the range is the wrong way round; write {name}{high:g}_{low:g}")
-    if low < smallest or high > largest or (model.name == "poisson" and low <= 0):
-        limits = "above 0" if model.name == "poisson" else f"from {smallest:g} to {largest:g}"
+    positive = model.name.startswith("poisson")
+    if low < smallest or high > largest or (positive and low <= 0):
+        limits = "above 0" if positive else f"from {smallest:g} to {largest:g}"
         raise ValueError(f"noise {text!r}: the level ({unit_of(model, span)}) must be {limits}")
     return NoiseSpec(model, (low, high), span)

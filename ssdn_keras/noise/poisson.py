@@ -27,13 +27,14 @@ class Poisson:
         """Level in the units of the experiment names, for reports."""
         return 1.0 / estimate
 
-    def _std(self, mean, strength):
+    def noise_std(self, mean, strength):
+        """Standard deviation of the noise at a clean value of `mean`, N×H×W×C."""
         return ops.sqrt(ops.maximum(mean, self.smallest_mean) * strength)
 
     def loss_per_pixel(self, observed, mean, columns, strength, estimated):
         """Training loss, N×H×W."""
-        return additive.loss_per_pixel(observed, mean, columns, self._std(mean, strength), regularise=estimated)
+        return additive.loss_per_pixel(observed, mean, columns, self.noise_std(mean, strength), regularise=estimated)
 
     def posterior(self, observed, mean, columns, strength):
         """Posterior mean and deviations: see `additive.posterior`."""
-        return additive.posterior(observed, mean, columns, self._std(mean, strength))
+        return additive.posterior(observed, mean, columns, self.noise_std(mean, strength))

@@ -29,6 +29,11 @@ class NumpyRandom:
         """Poisson counts of the given rates."""
         return self._state.poisson(rate).astype("float32")
 
+    def quantise(self, values, low, high, step):
+        """Values clipped to low … high and rounded to steps from `low`; not rounded if `step` is 0."""
+        values = np.clip(values, low, high)
+        return np.float32(low + np.rint((values - low) / step) * step if step else values)
+
 
 class StatelessRandom:
     """Stateless TensorFlow draws: the same seed gives the same values at any time, in any order, on any device.
@@ -70,6 +75,13 @@ class StatelessRandom:
         import tensorflow as tf
 
         return tf.random.stateless_poisson(tf.shape(rate), self._next(), rate, dtype=tf.float32)
+
+    def quantise(self, values, low, high, step):
+        """Values clipped to low … high and rounded to steps from `low`; not rounded if `step` is 0."""
+        import tensorflow as tf
+
+        values = tf.clip_by_value(values, low, high)
+        return low + tf.round((values - low) / step) * step if step else values
 
 
 def draw_parameter(spec, random):

@@ -8,7 +8,7 @@ from ssdn_keras.model.files import load
 from ssdn_keras.model.schedule import published_optimizer
 
 
-def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_range=None):
+def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_range=None, clipped=None):
     """A fresh, compiled model, or one with the weights of `settings.init` unless it is about to be restored.
 
     Args:
@@ -17,6 +17,7 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
         compiler: see `Denoiser.compile`, `jit_compile`.
         rate_factor: multiplies the learning rate.
         value_range: of the training images, see `ssdn_keras.data.measured_range`.
+        clipped: values at which they were clipped, see `ssdn_keras.data.measured_clipping`.
     """
     keras.utils.set_random_seed(settings.seed)
     model = Denoiser(
@@ -27,6 +28,7 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
         blindspot_size=settings.blindspot_size,
         algorithm=settings.algorithm,
         value_range=value_range,
+        clipped=clipped,
         dtype=settings.precision,
         name="denoiser",
     )
@@ -47,15 +49,17 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
 
 
 # Settings that a model may have otherwise than the one that it starts from.
-_FREE = ("name", "dtype", "version", "noise_range", "noise_parameter", "value_range")
+_FREE = ("name", "dtype", "version", "noise", "noise_range", "noise_parameter", "value_range", "clipped")
 
 
 def copy_weights(source, target, name):
-    """Start `target` from a trained model of the same network; noise parameter, its range and values' may differ."""
+    """Start `target` from a trained model of the same network; noise parameter, ranges and clipping may differ."""
     ours, theirs = target.get_config(), source.get_config()
     different = [
         f"{key} is {theirs[key]!r}, not {ours[key]!r}" for key in ours if key not in _FREE and ours[key] != theirs[key]
     ]
+    if source.noise.kind != target.noise.kind:
+        different.append(f"noise is {source.noise.kind!r}, not {target.noise.kind!r}")
     if different:
         raise ValueError(f"{name}: cannot start from this model: {'; '.join(different)}")
     if source.noise_parameter == target.noise_parameter:

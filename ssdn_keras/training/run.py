@@ -5,10 +5,12 @@ import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
+from ssdn_keras.algorithms import ALGORITHMS
+from ssdn_keras.data import measured_clipping, measured_range
 from ssdn_keras.data.images import write_atomically
-from ssdn_keras.data.measured_range import resolve
 from ssdn_keras.data.pipeline import training_crops
 from ssdn_keras.data.sources import open_source, tell
+from ssdn_keras.noise import parse_noise
 from ssdn_keras.training import checkpoint, environment
 from ssdn_keras.training.checkpoint import Position
 from ssdn_keras.training.checkpoints import Checkpoints
@@ -19,6 +21,7 @@ from ssdn_keras.training.replicas import make_replicas
 from ssdn_keras.training.run_folder import History, locked
 from ssdn_keras.training.together import StopTogether
 from ssdn_keras.training.validation import CropPanel, Validation
+from ssdn_keras.value_range import span
 
 CHECKPOINTS = "checkpoints"
 # A training that goes bad again and again is not saved by a still lower rate.
@@ -65,7 +68,11 @@ class _Training:
         self._settings, self._run_dir, self._callbacks, self._replicas = settings, run_dir, callbacks, replicas
         images = settings.train_clean or settings.train_noisy
         self._source = source or open_source(images, settings.channels, smallest=settings.crop)
-        self._value_range = resolve(settings.value_range, self._source)
+        self._value_range = measured_range.resolve(settings.value_range, self._source)
+        self._clipped = measured_clipping.resolve(
+            settings.clipped, self._source, parse_noise(settings.noise, span(self._value_range)),
+            noisy=settings.train_clean is None, posterior=ALGORITHMS[settings.algorithm].uses_noise_model,
+        )  # fmt: skip
         self._checkpoints = Checkpoints(run_dir / CHECKPOINTS, settings, self._source.fingerprint)
         if replicas.chief:
             StopTogether.forget(run_dir)
@@ -104,8 +111,9 @@ class _Training:
             position = dataclasses.replace(position, rate_factor=rate_factor)
         with self._replicas.scope():
             self._model = make_model(
-                self._settings, state is not None, self._replicas.compiler, position.rate_factor, self._value_range
-            )
+                self._settings, state is not None, self._replicas.compiler, position.rate_factor,
+                self._value_range, self._clipped,
+            )  # fmt: skip
             if state is not None:
                 checkpoint.apply(state, self._model, path)
         return position, state
@@ -170,6 +178,7 @@ class _Training:
                 "images": len(self._source),
                 "fingerprint": self._source.fingerprint,
                 "value_range": self._value_range,
+                "clipped": self._clipped,
             },
             **environment.describe(),
         )

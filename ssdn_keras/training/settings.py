@@ -35,6 +35,7 @@ class TrainSettings:
     ramp_up: float = 0.1
     ramp_down: float = 0.3
     value_range: str = "auto"
+    clipped: str = "auto"
     seed: int = 0
     precision: str = "float32"
     ema: float | None = None

@@ -1,0 +1,89 @@
+"""At which values the images of a training set were clipped, from what --clipped says and from the images."""
+
+import numpy as np
+
+from ssdn_keras.data.common import tell
+from ssdn_keras.data.sampled import sample
+from ssdn_keras.noise.levels import CLIPPED, NOISE_MODELS
+from ssdn_keras.value_range import white_of
+
+WORDS = ("auto", "yes", "no")
+# So many values exactly at the end of what occurs are a wall that values were pushed against, not the last of a tail.
+_WALL = 0.003
+_EVERYWHERE = 0.98
+
+
+def parse_clipped(text):
+    """One of the words, or the pair of file values that LOW,HIGH stands for.
+
+    Examples:
+        >>> parse_clipped("16,235"), parse_clipped("auto")
+        ((16.0, 235.0), 'auto')
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text in WORDS:
+        return text
+    try:
+        low, high = map(float, text.split(","))
+        if low < high:
+            return low, high
+    except ValueError:
+        pass
+    raise ValueError(f"clipped {text!r}: expected {', '.join(WORDS)}, or two file values LOW,HIGH, the lower one first")
+
+
+def resolve(clipped, source, noise, noisy, posterior):
+    """The pair of file values (low, high) at which values were clipped, or None: what a model is to store.
+
+    Args:
+        clipped: "auto" (noisy 8-bit images), "yes", "no" or "LOW,HIGH".
+        source: training images, see `ssdn_keras.data.sources`.
+        noise: `NoiseSpec` of the training.
+        noisy: whether the images are noisy; to clean ones `noise` is added, which says itself whether it is clipped.
+        posterior: whether the algorithm has a noise model at all.
+
+    Raises:
+        ValueError: the images cannot have been clipped there, or nearly all of their values are.
+    """
+    wanted = parse_clipped(clipped)
+    asked = wanted == "yes" or isinstance(wanted, tuple) or (noise.is_clipped and wanted == "auto")
+    possible = posterior and noise.kind + CLIPPED in NOISE_MODELS
+    eight_bits = getattr(source, "dtypes", {"uint8"}) == {"uint8"}
+    if not noisy or wanted == "no" or not (asked or (possible and eight_bits)):
+        return None
+    values = sample(source)
+    if isinstance(wanted, tuple):
+        low, high = wanted
+    else:
+        low, high = _walls(values, source)
+        by_itself = "" if asked else "; --clipped=no if that is wrong"
+        tell(f"noisy values were clipped at {low:g} and {high:g} and rounded: the likelihood knows it{by_itself}")
+    _check(values, low, high)
+    return low, high
+
+
+def _walls(values, source):
+    """Where values pile up at the end of what occurs; the ends of the type where they do not."""
+    dtypes = getattr(source, "dtypes", {"uint8"})
+    ends = (0.0, max(white_of(dtype) for dtype in dtypes))
+    found = float(values.min()), float(values.max())
+    return tuple(
+        each if each != end and np.mean(values == each) > _WALL else end for each, end in zip(found, ends, strict=True)
+    )
+
+
+def _check(values, low, high):
+    outside = np.mean((values < low) | (values > high))
+    if outside:
+        raise ValueError(
+            f"the images are said to be clipped to {low:g} … {high:g}, but have values from {values.min():g} to "
+            f"{values.max():g}: give --clipped=LOW,HIGH, or --clipped=no"
+        )
+    at_ends = np.mean((values <= low) | (values >= high))
+    if at_ends > _EVERYWHERE:
+        raise ValueError(
+            f"{100 * at_ends:.0f} % of the values of the images are clipped, at {low:g} or {high:g}: there is nothing "
+            "to learn from"
+        )
