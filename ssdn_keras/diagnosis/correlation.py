@@ -20,8 +20,9 @@ _FEWEST = 50
 _FEWEST_PIXELS = 48
 # From this correlation on, neighbours tell enough of a pixel's noise for a network to learn it.
 NOTICEABLE = 0.2
-# Lags that a blind spot has to cover have at least this much.
-COVERED_BELOW = 0.09
+# Lags that a blind spot has to cover have at least this much. Below zero more is asked for beyond the next pixel: a
+# few percent too little at larger lags is what remains of the low frequencies that flat patches lose.
+_COVERED, _COVERED_NEGATIVE = 0.07, 0.15
 # What is measured on white noise for lack of low frequencies, about; the exact value follows from `true_correlation`.
 WHITE_BIAS = -0.027
 _FIELD = 256
@@ -109,7 +110,8 @@ def reach(correlation):
     """
     distance = np.maximum(*np.abs(np.mgrid[-RADIUS : RADIUS + 1, -RADIUS : RADIUS + 1]))
     for lag in range(1, RADIUS + 1):
-        if np.abs(correlation[distance == lag]).max() < COVERED_BELOW:
+        ring = correlation[distance == lag]
+        if ring.max() < _COVERED and ring.min() > -_COVERED_NEGATIVE:
             return lag - 1
     return RADIUS
 

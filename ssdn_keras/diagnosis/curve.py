@@ -5,6 +5,7 @@ energy at low frequencies are flat; the variance of their high frequencies is th
 independent, so that choosing by the one does not bias the other.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,10 @@ class Curve:
 
     def __len__(self):
         return len(self.mean)
+
+    def scaled(self, factor):
+        """The curve of so many times the variance."""
+        return dataclasses.replace(self, variance=self.variance * factor)
 
 
 def join(curves):

@@ -23,6 +23,7 @@ class Measurement:
     Attributes:
         why_not: why its noise could not be measured, or None.
         brightness: quantiles of its values, over which levels are averaged.
+        fit: of `curve`; where the images' noise turns out to be correlated, `combine` fits `full_curve` instead.
         channel_levels: σ of each channel, as for white noise.
         raw_correlation: as `correlation.measure` gives it, median over channels; None if there are too few flat patches.
     """
@@ -39,7 +40,7 @@ class Measurement:
 
     @property
     def level(self):
-        """σ, as for white noise; None where it was not measured."""
+        """σ over the image; None where it was not measured."""
         return self.fit.level(self.brightness) if self.fit else None
 
     @property
@@ -113,24 +114,23 @@ class Overall:
 
 
 def combine(measurements):
-    """`Overall` of a list of `Measurement`, or None if no image's noise could be measured."""
+    """`Overall` of a list of `Measurement`, or None if no image's noise could be measured.
+
+    Whether noise is correlated is judged over all images; where it is, the fit of each is made anew.
+    """
     good = [one for one in measurements if one.fit is not None]
     if not good:
         return None
     maps = [one.raw_correlation for one in good if one.raw_correlation is not None]
     shape = correlation.true_correlation(np.median(maps, axis=0)) if maps else None
     correlated = shape is not None and correlation.is_noticeable(shape)
-    levels = [one.level for one in good]
     curve = join([one.curve for one in good])
-    fit = fit_noise(curve)
     if correlated:
         kept = 1.0 - lost_variance(correlation.field(shape))
-        full = join([one.full_curve for one in good])
-        curve = Curve(full.mean, full.variance / kept, full.texture, full.patches)
-        white, fit = fit, fit_noise(curve)
-        brightness = np.concatenate([one.brightness for one in good])
-        factor = fit.level(brightness) / max(white.level(brightness), 1e-30)
-        levels = [factor * level for level in levels]
+        for one in good:
+            one.fit = fit_noise(one.full_curve.scaled(1.0 / kept)) or one.fit
+        curve = join([one.full_curve for one in good]).scaled(1.0 / kept)
+    fit, levels = fit_noise(curve), [one.level for one in good]
     ratios = [level / max(fit.level(one.brightness), 1e-30) for level, one in zip(levels, good, strict=True)]
     low, high = np.quantile(ratios, [0.16, 0.84])
     brightness = np.quantile(np.concatenate([one.brightness for one in good]), np.linspace(0, 1, _BRIGHTNESS_SAMPLES))
