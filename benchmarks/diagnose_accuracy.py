@@ -119,8 +119,8 @@ def main():
             for row in gains(images, convert):
                 part["gains"].append(row)
                 one, two = row["gain_per_image"], row["read_per_image"]
-                print(f"{words}: gain {row['gain']:g}, read noise {row['read']:g}: all images {row['gain_folder']:+.1f} "
-                      f"%, {row['read_folder']:+.1f} %; single images within 10 %: {one['within_10']:.0f} %, "
+                print(f"{words}: gain {row['gain']:g}, read noise {row['read']:g}: all images "
+                      f"{row['gain_folder']:+.1f} %, {row['read_folder']:+.1f} %; single images within 10 %: {one['within_10']:.0f} %, "
                       f"{two['within_10']:.0f} %; median {one['median']:+.1f} %, {two['median']:+.1f} %",
                       flush=True)  # fmt: skip
         if "flags" in arguments.parts:

@@ -1,8 +1,8 @@
 """Spatial correlation of the noise, judged in flat patches so that an image's texture does not count.
 
 In the patches whose 4×4 block means vary least, a plane is subtracted and the autocorrelation taken; its median over
-patches is the measurement. Choosing flat patches and subtracting planes takes low frequencies away, of the noise as well:
-`true_correlation` undoes that by running the same measurement on random fields of known correlation.
+patches is the measurement. Choosing flat patches and subtracting planes takes low frequencies away, of the noise as
+well: `true_correlation` undoes that by running the same measurement on random fields of known correlation.
 """
 
 import functools
@@ -26,7 +26,8 @@ _COVERED, _COVERED_NEGATIVE = 0.07, 0.15
 # What is measured on white noise for lack of low frequencies, about; the exact value follows from `true_correlation`.
 WHITE_BIAS = -0.027
 _FIELD = 256
-_ROUNDS = 5
+_ROUNDS = 6
+_NEARLY_WHITE = 0.1
 
 
 @functools.cache
@@ -83,13 +84,27 @@ def field(correlation):
     return np.fft.ifft2(np.fft.fft2(white) * np.sqrt(power)).real
 
 
+def _measured_on(correlation):
+    return measure(field(correlation), np.zeros((_FIELD, _FIELD), bool), np.ones_like)
+
+
+@functools.cache
+def _white():
+    """The correlation of white noise, and what is measured on it."""
+    exact = np.zeros((2 * RADIUS + 1,) * 2)
+    exact[RADIUS, RADIUS] = 1.0
+    return exact, _measured_on(exact)
+
+
 def true_correlation(measured):
     """The correlation of noise on which `measure` would find `measured`; both as `measure` returns them."""
-    usable = np.zeros((_FIELD, _FIELD), bool)
-    guess = measured
+    guess, found = _white()
     for _ in range(_ROUNDS):
-        guess = np.clip(guess + measured - measure(field(guess), usable, np.ones_like), -1.0, 1.0)
+        guess = np.clip(guess + measured - found, -1.0, 1.0)
         guess[RADIUS, RADIUS] = 1.0
+        if max(map(abs, nearest(guess))) < _NEARLY_WHITE:
+            break  # what flat patches lose is then what they lose of white noise
+        found = _measured_on(guess)
     return guess
 
 
@@ -117,7 +132,7 @@ def reach(correlation):
 
 
 def blind_spot(correlation):
-    """Width of the blind spot that covers the correlation: 1, 3, 5, …, or None if it reaches farther than is measured."""
+    """Width of the blind spot that covers the correlation: 1, 3, 5, …; None if it reaches too far to measure."""
     if not is_noticeable(correlation):
         return 1
     lag = reach(correlation)

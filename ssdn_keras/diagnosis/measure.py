@@ -7,13 +7,15 @@ import numpy as np
 from ssdn_keras.diagnosis import correlation, values
 from ssdn_keras.diagnosis.blocking import NOTICEABLE as BLOCKS_NOTICEABLE
 from ssdn_keras.diagnosis.blocking import blocking
-from ssdn_keras.diagnosis.curve import Curve, join, lost_variance, noise_curves
+from ssdn_keras.diagnosis.curve import SIDE, Curve, join, lost_variance, noise_curves
 from ssdn_keras.diagnosis.fit import NoiseFit, fit_noise
+from ssdn_keras.diagnosis.patches import constant_share
 
 SMALLEST_SIDE = 32
 _MOST_CHANNELS = 8
 _FLAT_PATCHES = 40_000
 _BRIGHTNESS_SAMPLES = 101
+_MOSTLY_CONSTANT = 0.9
 
 
 @dataclass
@@ -25,7 +27,7 @@ class Measurement:
         brightness: quantiles of its values, over which levels are averaged.
         fit: of `curve`; where the images' noise turns out to be correlated, `combine` fits `full_curve` instead.
         channel_levels: σ of each channel, as for white noise.
-        raw_correlation: as `correlation.measure` gives it, median over channels; None if there are too few flat patches.
+        raw_correlation: `correlation.measure`, median over channels; None if too few patches are flat.
     """
 
     described: dict
@@ -61,6 +63,10 @@ def measure(picture):
     if min(array.shape[:2]) < SMALLEST_SIDE:
         return Measurement(described, blocking(array), f"a side below {SMALLEST_SIDE} pixels")
     found = Measurement(described, blocking(array))
+    constant = np.mean([constant_share(array[..., channel], SIDE) for channel in range(array.shape[2])])
+    if constant > _MOSTLY_CONSTANT:
+        found.why_not = f"{constant:.0%} of its areas have a single value: drawn, masked, or rounded"
+        return found
     mask = values.unusable(array, described)
     planes = range(1 if described["grey"] else min(array.shape[2], _MOST_CHANNELS))
     curves = [noise_curves(array[..., channel], mask[..., channel]) for channel in planes]

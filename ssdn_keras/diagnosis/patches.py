@@ -40,3 +40,10 @@ def sample(plane, unusable, side, most):
         clipped = np.lib.stride_tricks.sliding_window_view(unusable, (side, side))[::stride, ::stride]
         good &= clipped.mean(axis=(2, 3)).ravel() <= _CLIPPED_SHARE
     return found[good].astype(np.float32)
+
+
+def constant_share(plane, side):
+    """Share of patches, side by side, in which all values are the same."""
+    height, width = (size // side for size in plane.shape)
+    tiles = plane[: height * side, : width * side].reshape(height, side, width, side)
+    return float(np.mean(tiles.max(axis=(1, 3)) == tiles.min(axis=(1, 3)))) if tiles.size else 1.0

@@ -7,8 +7,9 @@ import numpy as np
 
 from ssdn_keras.data.images import write_atomically
 from ssdn_keras.diagnosis import correlation, figures
-from ssdn_keras.diagnosis.advice import number
 from ssdn_keras.diagnosis.blocking import NOTICEABLE as BLOCKS_NOTICEABLE
+from ssdn_keras.diagnosis.residual import BLOCK
+from ssdn_keras.diagnosis.suggestion import number
 from ssdn_keras.evaluation import drawing, report
 from ssdn_keras.evaluation.picture import data_uri
 from ssdn_keras.version import __version__
@@ -149,8 +150,6 @@ def _outlined(picture, structure, block):
 
 
 def _pictures(found):
-    from ssdn_keras.diagnosis.residual import BLOCK
-
     for name, noisy, denoised, maps in found.shown:
         low, high = np.quantile(denoised, [0.001, 0.999])
         spread = 3 * found.residual_overall["measured_level"]

@@ -5,8 +5,6 @@ import numpy as np
 BLOCK = 16
 # A block shows structure if the correlation with the next pixels, or its mean, is so many standard errors from noise's.
 _CORRELATED, _SHIFTED = 5.0, 6.0
-# White noise alone gives far less; see docs/diagnose.md.
-STRUCTURE_NOTICEABLE = 0.02
 _POINTS = 20
 
 

@@ -10,9 +10,10 @@ from tqdm import tqdm
 
 from ssdn_keras.cli import describe
 from ssdn_keras.diagnosis import correlation, residual
-from ssdn_keras.diagnosis.advice import Advice, advise, advise_on_residual
+from ssdn_keras.diagnosis.advice import Advice, advise
 from ssdn_keras.diagnosis.measure import Overall, combine, measure
 from ssdn_keras.diagnosis.reading import list_files, read_pictures
+from ssdn_keras.diagnosis.residual_advice import advise_on_residual
 from ssdn_keras.diagnosis.restoring import middle, restore, white_of
 
 _PAGES = 4
@@ -60,7 +61,8 @@ def source_of(arguments):
 
 
 def _pictures(files, failed, what):
-    for path in tqdm(files, desc=what, unit="file", delay=2, leave=False):
+    # Of a terminal only: what is printed may go to a file.
+    for path in tqdm(files, desc=what, unit="file", leave=False, disable=None):
         try:
             yield from read_pictures(path, _PAGES)
         except (ValueError, OSError) as error:
