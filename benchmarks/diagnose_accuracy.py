@@ -92,6 +92,16 @@ def flags(images, blur, convert):
     return sum(flagged)
 
 
+def gain_line(row):
+    """A line of `gains` in words."""
+    gain, read = row["gain_per_image"], row["read_per_image"]
+    return (
+        f"gain {row['gain']:g}, read noise {row['read']:g}: all images {row['gain_folder']:+.1f} %, "
+        f"{row['read_folder']:+.1f} %; single images within 10 %: {gain['within_10']:.0f} %, {read['within_10']:.0f} "
+        f"%; median {gain['median']:+.1f} %, {read['median']:+.1f} %"
+    )
+
+
 def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -118,11 +128,7 @@ def main():
             part["gains"] = []
             for row in gains(images, convert):
                 part["gains"].append(row)
-                one, two = row["gain_per_image"], row["read_per_image"]
-                print(f"{words}: gain {row['gain']:g}, read noise {row['read']:g}: all images "
-                      f"{row['gain_folder']:+.1f} %, {row['read_folder']:+.1f} %; single images within 10 %: {one['within_10']:.0f} %, "
-                      f"{two['within_10']:.0f} %; median {one['median']:+.1f} %, {two['median']:+.1f} %",
-                      flush=True)  # fmt: skip
+                print(f"{words}: {gain_line(row)}", flush=True)
         if "flags" in arguments.parts:
             part["flagged"] = {"white": flags(images, 0.0, convert), "blurred": flags(images, BLUR, convert)}
             print(f"{words}: taken for correlated: white {part['flagged']['white']} of {CASES}, blurred by {BLUR} "

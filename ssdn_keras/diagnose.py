@@ -47,8 +47,9 @@ def main(flags, arguments):
         raise UsageError("give the files or folders to look at")
     if flags.noise_level is not None and not flags.model:
         raise UsageError("--noise_level goes with --model")
-    from ssdn_keras.diagnosis import report
+    from ssdn_keras.diagnosis import page, report
     from ssdn_keras.diagnosis.run import diagnose
+    from ssdn_keras.evaluation.report import write_json
 
     model = open_model(flags) if flags.model else None
     found = diagnose(arguments, flags.limit, flags.black_level, model, flags.model, flags.noise_level)
@@ -56,10 +57,11 @@ def main(flags, arguments):
         raise ValueError(f"none of {found.looked_at} files could be read")
     say(report.text(found))
     make_folder(flags.output)
-    report.write(found, flags.output)
+    write_json(f"{flags.output}/diagnosis.json", report.as_record(found))
     if found.overall is None:
         reason = next(one.why_not for one in found.measurements)
         raise ValueError(f"no image in which noise can be measured ({reason}): see {flags.output}/diagnosis.json")
+    page.write(found, f"{flags.output}/index.html")
     say(f"\npage: {flags.output}/index.html")
     if found.failed:
         print(f"{len(found.failed)} could not be used, named above", file=sys.stderr)
