@@ -3,8 +3,10 @@
 import numpy as np
 
 BLOCK = 16
-# A block shows structure if the correlation with the next pixels, or its mean, is so many standard errors from noise's.
-_CORRELATED, _SHIFTED = 5.0, 6.0
+# A block shows structure if a correlation within it, or its mean, is so many standard errors from that of noise.
+_CORRELATED, _SHIFTED = 4.0, 6.0
+_NORMAL_FIFTH = 0.8416  # of a normal distribution, a fifth lies farther below its mean
+_DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _POINTS = 20
 
 
@@ -34,16 +36,28 @@ def blocks_with_structure(standardised, noise_correlation=(0.0, 0.0)):
     if not height or not width:
         return np.zeros((0, 0), bool)
     blocks = standardised[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK, -1)
-    blocks = blocks.transpose(0, 2, 1, 3, 4)
-    power = np.maximum(np.square(blocks).mean(axis=(2, 3)), 1e-12)
-    pairs = BLOCK * (BLOCK - 1)
-    right = (blocks[:, :, :, 1:] * blocks[:, :, :, :-1]).mean(axis=(2, 3)) / power - noise_correlation[0]
-    down = (blocks[:, :, 1:] * blocks[:, :, :-1]).mean(axis=(2, 3)) / power - noise_correlation[1]
-    # Clipped light only one way: structure that was taken away is smooth; a negative correlation is noise left behind.
-    correlated = (right + down) * np.sqrt(pairs / 2) > _CORRELATED
-    spread = 1.0 + 4.0 * max(0.0, *noise_correlation)  # means of correlated noise vary more
-    shifted = np.abs(blocks.mean(axis=(2, 3))) * BLOCK / spread > _SHIFTED
-    return (correlated | shifted).any(axis=-1)
+    blocks = blocks.transpose(0, 2, 4, 1, 3)  # rows, columns, channels, and the pixels of a block
+    blocks = blocks / np.sqrt(np.maximum(np.square(blocks).mean(axis=(3, 4), keepdims=True), 1e-12))
+    channels = blocks.shape[2]
+    scores = []
+    for down, right in _DIRECTIONS:
+        left, start = max(0, -right), max(0, right)
+        one = blocks[..., down:, start : BLOCK - left]
+        other = blocks[..., : BLOCK - down, left : BLOCK - start]
+        scores.append((one * other).mean(axis=(2, 3, 4)) * np.sqrt(channels * one.shape[3] * one.shape[4]))
+    if channels > 1:  # what an image loses, it mostly loses in all channels
+        pairs = channels * (channels - 1) / 2
+        product = (np.square(blocks.sum(axis=2)) - np.square(blocks).sum(axis=2)).mean(axis=(2, 3)) / 2
+        scores.append(product / pairs * np.sqrt(pairs) * BLOCK)
+    # Compared with the quieter blocks: for what noise itself, or a little of it left in the results, does everywhere.
+    scores = [score - (np.quantile(score, 0.2) + _NORMAL_FIFTH) for score in scores]
+    correlated = noise_correlation != (0.0, 0.0)
+    if correlated:  # whose statistics vary more
+        scores = [score / max(1.0, 1.4826 * np.median(np.abs(score))) for score in scores]
+    found = np.max(scores, axis=0) > _CORRELATED
+    mean = standardised[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK, -1).mean(axis=(1, 3))
+    spread = 1.0 + 4.0 * max(0.0, *noise_correlation)
+    return found | (np.abs(mean) * BLOCK / spread > _SHIFTED).any(axis=-1)
 
 
 def examine(noisy, outputs, fit, noise_correlation=(0.0, 0.0)):
