@@ -6,6 +6,7 @@ Prints a table for docs/diagnose.md. Noise is not clipped, unless a line says so
 """
 
 import argparse
+import io
 import json
 from pathlib import Path
 
@@ -13,11 +14,13 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from ssdn_keras.diagnosis.blocking import blocking
 from ssdn_keras.diagnosis.measure import combine, measure
 from ssdn_keras.diagnosis.reading import as_picture, list_files
 
 LEVELS = (5, 10, 15, 25, 35, 50)
 GAINS = ((0.2, 3), (0.5, 3), (1, 5), (2, 5), (4, 10), (1, 15))
+JPEG_LEVELS, JPEG_QUALITIES = (0, 5, 15, 30), (60, 75, 85, 90, 95)
 BLUR = 0.7
 CASES = 100
 
@@ -92,6 +95,22 @@ def flags(images, blur, convert):
     return sum(flagged)
 
 
+def jpeg(images):
+    """In how many of every second image the 8×8 grid of JPEG is found, and found at its place."""
+    for level in JPEG_LEVELS:
+        for quality in (*JPEG_QUALITIES, None):
+            found = 0
+            for number, (_, clean) in enumerate(images[::2]):
+                noisy = as_eight_bit(clean + gaussian(clean.shape, level, np.random.default_rng(number)))
+                if quality:
+                    file = io.BytesIO()
+                    Image.fromarray(noisy).save(file, "JPEG", quality=quality)
+                    noisy = np.asarray(Image.open(file))
+                grid = blocking(noisy.astype(np.float32))
+                found += grid["row"] is not None if quality is None else (grid["row"], grid["column"]) == (0, 0)
+            yield {"level": level, "quality": quality, "found": found, "images": len(images[::2])}
+
+
 def gain_line(row):
     """A line of `gains` in words."""
     gain, read = row["gain_per_image"], row["read_per_image"]
@@ -107,7 +126,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="clean images")
     parser.add_argument("--output", help="JSON file for all figures")
-    parser.add_argument("--parts", default="levels,gains,flags", help="which of levels, gains, flags")
+    parser.add_argument("--parts", default="levels,gains,flags,jpeg", help="some of these")
     parser.add_argument("--limit", type=int, help="use only the first so many images")
     arguments = parser.parse_args()
     images = [
@@ -115,6 +134,10 @@ def main():
         for path in list_files([arguments.folder])[: arguments.limit]
     ]
     record = {}
+    if "jpeg" in arguments.parts:
+        record["jpeg"] = list(jpeg(images))
+        for row in record["jpeg"]:
+            print(f"JPEG of quality {row['quality']}, σ {row['level']}: {row['found']} of {row['images']}", flush=True)
     for words, convert in (("not clipped", np.float32), ("8 bits", as_eight_bit)):
         part = record[words] = {}
         if "levels" in arguments.parts:
