@@ -10,7 +10,9 @@ exec(Path(__file__).with_name("ssdn_keras").joinpath("version.py").read_text(), 
 setup(
     version=version["__version__"],
     packages=find_packages(include=["ssdn_keras", "ssdn_keras.*"]),
-    package_data={"ssdn_keras.reproduction": ["templates/*.html"], "ssdn_keras.comparison": ["templates/*.html"]},
+    package_data={
+        f"ssdn_keras.{part}": ["templates/*.html"] for part in ("comparison", "diagnosis", "reproduction")
+    },
     install_requires=[
         "absl-py>=2.1,<3",  # flags of the commands
         "h5py>=3.11,<4",  # training files in the authors' layout

@@ -14,6 +14,7 @@ from ssdn_keras.version import __version__
 # Every command, in the order in which one meets them: module `ssdn_keras.NAME` and what the list says about it.
 COMMANDS = {
     "demo": "watch a network learn to denoise from noisy photographs alone",
+    "diagnose": "measure the noise of your images: does the method fit, and with which flags?",
     "train": "train a denoiser from your noisy images, or from clean ones to which noise is added",
     "denoise": "denoise image files, with a trained model or a classical method",
     "evaluate": "PSNR and SSIM of a model by the published protocol",
