@@ -3,7 +3,8 @@
 import keras
 from keras import initializers, layers, ops
 
-from ssdn_keras.model.layers import PACKAGE, RotateMerge, RotateStack, ShiftConv2D, ShiftPool, shift_down
+from ssdn_keras.model.layers import PACKAGE, RotateMerge, RotateStack, ShiftConv2D, ShiftPool, pad_above, shift_down
+from ssdn_keras.model.upsampled import convolve_upsampled
 
 LEVELS = 5
 SLOPE = 0.1
@@ -72,6 +73,17 @@ class UNet(layers.Layer):
     def _convolve(self, name, x):
         return ops.leaky_relu(self.convolutions[name](x), SLOPE)
 
+    def _upsample(self, name, x, skip):
+        """Convolution of [x upsampled ×2, skip], each part on its own."""
+        layer, below = self.convolutions[name], x.shape[-1]
+        kernel = ops.convert_to_tensor(layer.kernel)
+        if self.shifted:
+            beside = ops.conv(pad_above(skip, layer.kernel_size), kernel[:, :, below:], padding="valid")
+        else:
+            beside = ops.conv(skip, kernel[:, :, below:], padding="same")
+        x = convolve_upsampled(x, kernel[:, :, :below], self.shifted)
+        return ops.leaky_relu(beside + layer.bias + x, SLOPE)
+
     def call(self, inputs):
         skips = [inputs]
         x = self._convolve("enc_conv0", inputs)
@@ -81,9 +93,7 @@ class UNet(layers.Layer):
         x = self._convolve(f"enc_conv{LEVELS + 1}", x)
         skips.pop()
         for level in range(LEVELS, 0, -1):
-            x = ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2)
-            x = ops.concatenate([x, skips.pop()], axis=-1)
-            x = self._convolve(f"dec_conv{level}a", x)
+            x = self._upsample(f"dec_conv{level}a", x, skips.pop())
             x = self._convolve(f"dec_conv{level}b", x)
         return x
 
@@ -143,7 +153,7 @@ class DenoisingNetwork(layers.Layer):
         features = self.trunk(pad_to_multiple(x))
         if self.blindspot_size:
             features = shift_down(features, (self.blindspot_size + 1) // 2)
-        return features[:, :height, :width]
+        return ops.slice(features, (0, 0, 0, 0), (ops.shape(x)[0], height, width, DECODER_FILTERS))
 
     def call(self, inputs):
         if self.blindspot_size:
