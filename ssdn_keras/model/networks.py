@@ -3,11 +3,11 @@
 import keras
 from keras import initializers, layers, ops
 
+from ssdn_keras.model.activation import leaky_relu
 from ssdn_keras.model.layers import PACKAGE, RotateMerge, RotateStack, ShiftConv2D, ShiftPool, pad_above, shift_down
 from ssdn_keras.model.upsampled import convolve_upsampled
 
 LEVELS = 5
-SLOPE = 0.1
 ENCODER_FILTERS = 48
 DECODER_FILTERS = 96
 
@@ -71,7 +71,7 @@ class UNet(layers.Layer):
         super().build(input_shape)
 
     def _convolve(self, name, x):
-        return ops.leaky_relu(self.convolutions[name](x), SLOPE)
+        return leaky_relu(self.convolutions[name](x))
 
     def _upsample(self, name, x, skip):
         """Convolution of [x upsampled ×2, skip], each part on its own."""
@@ -82,7 +82,7 @@ class UNet(layers.Layer):
         else:
             beside = ops.conv(skip, kernel[:, :, below:], padding="same")
         x = convolve_upsampled(x, kernel[:, :, :below], self.shifted)
-        return ops.leaky_relu(beside + layer.bias + x, SLOPE)
+        return leaky_relu(beside + layer.bias + x)
 
     def call(self, inputs):
         skips = [inputs]
@@ -102,6 +102,11 @@ class UNet(layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "shifted": self.shifted}
+
+
+def inputs_are_square(x):
+    """Whether H = W is known of N×H×W×C."""
+    return x.shape[1] is not None and x.shape[1] == x.shape[2]
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -155,13 +160,18 @@ class DenoisingNetwork(layers.Layer):
             features = shift_down(features, (self.blindspot_size + 1) // 2)
         return ops.slice(features, (0, 0, 0, 0), (ops.shape(x)[0], height, width, DECODER_FILTERS))
 
+    def _views(self, upright, sideways):
+        if inputs_are_square(upright):
+            return ops.split(self._view(ops.concatenate([upright, sideways], axis=0)), 2, axis=0)
+        return [self._view(upright), self._view(sideways)]
+
     def call(self, inputs):
         if self.blindspot_size:
-            x = self.merge([self._view(view) for view in self.stack(inputs)])
+            x = self.merge(self._views(*self.stack(inputs)))
         else:
             x = self._view(inputs)
-        x = ops.leaky_relu(self.output_layers["nin_a"](x), SLOPE)
-        x = ops.leaky_relu(self.output_layers["nin_b"](x), SLOPE)
+        x = leaky_relu(self.output_layers["nin_a"](x))
+        x = leaky_relu(self.output_layers["nin_b"](x))
         return ops.cast(self.output_layers["nin_c"](x), "float32")
 
     def compute_output_shape(self, input_shape):
