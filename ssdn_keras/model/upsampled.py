@@ -1,8 +1,8 @@
 """Nearest-neighbour upsampling ×2 and a 3×3 convolution in one: a transposed convolution of the small map.
 
 Of the nine pixels under a 3×3 kernel on an upsampled map at most four differ, so the weights of equal ones can be added
-beforehand: four products for each output instead of nine, and the upsampled map is never made. This is exact but for the
-order in which float numbers are added.
+beforehand: four products for each output instead of nine, and the upsampled map is never made. This is exact but for
+the order in which float numbers are added.
 """
 
 from keras import ops
