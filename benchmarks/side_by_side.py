@@ -6,14 +6,12 @@ from functools import partial
 from pathlib import Path
 
 import goals
-import programs
-import turns
 
 from ssdn_keras.benchmarking.settings import parse_size
 from ssdn_keras.cli import Command, UsageError, checked, make_folder, say
 
 COMMAND = Command(
-    "benchmarks/side_by_side.py",
+    "python benchmarks/side_by_side.py",
     "Measures training steps and the denoising of one image of this package and, from your own checkouts, of the "
     "authors' program and of the PyTorch reimplementation: the same minibatch, the same machine, in processes of their "
     "own, in turns. Writes side_by_side.md and side_by_side.json.",
@@ -37,6 +35,8 @@ COMMAND.string("output", "side_by_side", "Folder for the results.")
 
 def starters(flags):
     """Dict of name to a function that starts the program."""
+    import programs
+
     work = {"crop": flags.crop, "minibatch": flags.minibatch}
     result = {
         goals.FLOAT: partial(programs.ours, "float32", **work),
@@ -51,6 +51,9 @@ def starters(flags):
 
 def main(flags, _):
     """Measure by the flags."""
+    import programs
+    import turns
+
     from ssdn_keras.benchmarking.device import has_gpu
     from ssdn_keras.interop.original_program import check_checkout
     from ssdn_keras.reproduction.timing import machine
