@@ -3,9 +3,9 @@
 import keras
 from keras import initializers, layers, ops
 
+from ssdn_keras.model import upsampled
 from ssdn_keras.model.activation import leaky_relu
 from ssdn_keras.model.layers import PACKAGE, RotateMerge, RotateStack, ShiftConv2D, ShiftPool, pad_above, shift_down
-from ssdn_keras.model.upsampled import convolve_upsampled
 
 LEVELS = 5
 ENCODER_FILTERS = 48
@@ -74,14 +74,16 @@ class UNet(layers.Layer):
         return leaky_relu(self.convolutions[name](x))
 
     def _upsample(self, name, x, skip):
-        """Convolution of [x upsampled ×2, skip], each part on its own."""
+        """Convolution of [x upsampled ×2, skip]: where that is faster, of each part on its own."""
+        if not upsampled.pays():
+            return self._convolve(name, ops.concatenate([upsampled.upsample(x), skip], axis=-1))
         layer, below = self.convolutions[name], x.shape[-1]
         kernel = ops.convert_to_tensor(layer.kernel)
         if self.shifted:
             beside = ops.conv(pad_above(skip, layer.kernel_size), kernel[:, :, below:], padding="valid")
         else:
             beside = ops.conv(skip, kernel[:, :, below:], padding="same")
-        x = convolve_upsampled(x, kernel[:, :, :below], self.shifted)
+        x = upsampled.convolve_upsampled(x, kernel[:, :, :below], self.shifted)
         return leaky_relu(beside + layer.bias + x)
 
     def call(self, inputs):

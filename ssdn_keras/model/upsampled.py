@@ -5,7 +5,22 @@ beforehand: four products for each output instead of nine, and the upsampled map
 the order in which float numbers are added.
 """
 
+import keras
 from keras import ops
+
+
+def pays():
+    """Whether this is faster here than upsampling first: not with JAX on a CPU, whose transposed convolution is slow."""
+    if keras.backend.backend() != "jax":
+        return True
+    import jax
+
+    return jax.default_backend() != "cpu"
+
+
+def upsample(x):
+    """N×H×W×C to N×2H×2W×C, each pixel four times."""
+    return ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2)
 
 
 def _spread(kernel, axis):
