@@ -10,7 +10,7 @@ from keras import ops
 
 
 def pays():
-    """Whether this is faster here than upsampling first: not with JAX on a CPU, whose transposed convolution is slow."""
+    """Whether this is faster here than upsampling first. Not with JAX on a CPU: its transposed convolution is slow."""
     if keras.backend.backend() != "jax":
         return True
     import jax
