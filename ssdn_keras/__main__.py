@@ -23,7 +23,7 @@ COMMANDS = {
     "convert": "read networks of the authors' program and of the PyTorch reimplementation",
     "export": "write a trained model as SavedModel, ONNX or safetensors, for other programs",
     "compare": "run the authors' program, from your checkout, and this package side by side",
-    "benchmark": "measure the input pipeline: minibatches per second",
+    "benchmark": "measure training, denoising, the device and the input pipeline",
 }
 _HELP = ("--help", "-help", "-h", "--helpfull", "help")
 

@@ -1,48 +1,63 @@
-"""python -m ssdn_keras.benchmark: how many minibatches a second the input pipeline delivers here."""
+"""python -m ssdn_keras.benchmark: how fast a denoiser trains and denoises here, and what the machine could do."""
 
-import os
-import time
-
-from ssdn_keras.cli import Command, UsageError
+from ssdn_keras.benchmarking.settings import COMPILERS, PARTS, PRECISIONS, Settings, parse_parts, parse_size
+from ssdn_keras.cli import Command, UsageError, checked, make_folder, say
 
 COMMAND = Command(
     "python -m ssdn_keras.benchmark",
-    "Measures the input pipeline alone: minibatches per second of random crops with noise, the median of five parts "
-    "of the run. An accelerator is kept busy if it takes fewer.",
+    "Measures a training step, the denoising of one image, the device's matrix rate and copy bandwidth, and the input "
+    "pipeline alone: median and spread, peak memory, and speed in operations of the model as published. KERAS_BACKEND "
+    "chooses the backend. Times depend on what else the machine does: compare only what was measured in turns.",
 )
 COMMAND.group("What")
-COMMAND.string("train_clean", None, "Clean images: a folder of PNG and JPEG files, an HDF5 file, or TFRecord files.")
+COMMAND.string("parts", ",".join(PARTS), "What to measure, joined by commas; input needs --train_clean.")
 COMMAND.string("noise", "gauss25", "Noise model and level.")
-COMMAND.integer("crop", 256, "Side of the crops, in pixels.", lowest=1)
+COMMAND.choice("noise_parameter", "known", ("known", "global", "per_image"), "How the noise parameter is known.")
+COMMAND.string("algorithm", "ssdn", "What the network learns from: ssdn, ssdn_mean, n2c, n2n, n2v or n2v2.")
+COMMAND.integer("channels", 3, "Channels of the images: 1 or 3.", lowest=1, highest=3)
+COMMAND.switch("diagonal_covariance", False, "A prior whose channels are independent.")
+COMMAND.integer("blindspot_size", 1, "Width of the blind spot: 1, 3, 5, …", lowest=1)
+COMMAND.choice("precision", "float32", tuple(PRECISIONS), "What the networks compute in.")
+COMMAND.choice("xla", "auto", tuple(COMPILERS), "Whether to compile with XLA; auto: with JAX, and on a GPU.")
+COMMAND.group("Training")
+COMMAND.integer("crop", 64, "Side of the crops, in pixels.", lowest=1, highest=16384)
 COMMAND.integer("minibatch", 4, "Crops per minibatch.", lowest=1)
+COMMAND.integer("steps", 4, "Steps of each figure; on a GPU take 20 or more.", lowest=1)
+COMMAND.integer("steps_per_execution", 1, "Steps that Keras runs in one call.", lowest=1)
+COMMAND.group("Denoising")
+COMMAND.string("image", "768x512", "Width and height of the image.")
+COMMAND.group("Input pipeline")
+COMMAND.string("train_clean", None, "Clean images: a folder of PNG and JPEG files, an HDF5 file, or TFRecord files.")
 COMMAND.switch("freeze_noise", False, "Draw the noise once per image.")
 COMMAND.number("seconds", 10.0, "How long to measure.", lowest=1)
+COMMAND.group("How")
+COMMAND.integer("repeats", 7, "Figures of which the median is taken.", lowest=1)
+COMMAND.integer("warm_up", 2, "Figures before, which are not counted.", lowest=0)
+COMMAND.string("output", None, "Folder for benchmark.md and benchmark.json. Without it the page is only printed.")
 
 
 def main(flags, _):
     """Measure by the flags."""
-    if not flags.train_clean:
-        raise UsageError("give --train_clean")
-    import numpy as np
+    parts, image = checked(parse_parts, flags.parts), checked(parse_size, flags.image)
+    if parts == ("input",) and not flags.train_clean:
+        raise UsageError("the input pipeline needs images: give --train_clean")
+    if flags.channels == 2:
+        raise UsageError("--channels is 1 or 3")
+    if flags.steps % flags.steps_per_execution:
+        raise UsageError("--steps must be a multiple of --steps_per_execution")
+    if flags.output:
+        make_folder(flags.output)
+    names = [name for name in Settings.__dataclass_fields__ if name not in ("parts", "image")]
+    settings = Settings(parts=parts, image=image, **{name: flags[name].value for name in names})
 
-    from ssdn_keras.data import training_crops
+    from ssdn_keras.benchmarking.output import write
+    from ssdn_keras.benchmarking.report import markdown
+    from ssdn_keras.benchmarking.run import build, run
 
-    crops = training_crops(
-        flags.train_clean, flags.noise, crop=flags.crop, minibatch=flags.minibatch, freeze_noise=flags.freeze_noise
-    )
-    batches, rates = iter(crops), []
-    for _ in range(10):
-        next(batches)
-    for _ in range(5):
-        count, began = 0, time.monotonic()
-        while time.monotonic() - began < flags.seconds / 5:
-            next(batches)
-            count += 1
-        rates.append(count / (time.monotonic() - began))
-    print(
-        f"{np.median(rates):.0f} minibatches/s of {flags.minibatch}×{flags.crop}×{flags.crop} ({flags.noise}), "
-        f"{min(rates):.0f} to {max(rates):.0f}, on {os.cpu_count()} processors"
-    )
+    results = run(settings, checked(build, settings))
+    if flags.output:
+        write(results, flags.output)
+    say(markdown(results).rstrip())
 
 
 if __name__ == "__main__":

@@ -179,7 +179,10 @@ class Command:
         sys.exit(code)
 
     def _say_error(self, error, tail=""):
-        print(f"{self.name.split('.')[-1]}: error: {describe(error)}{tail}", file=sys.stderr)
+        print(
+            f"{self.name.removesuffix('.py').replace('/', '.').split('.')[-1]}: error: {describe(error)}{tail}",
+            file=sys.stderr,
+        )
 
     def leave(self, error, code):
         """End the process at once with an error, where Python's own way out would wait for something that is lost."""

@@ -341,14 +341,22 @@ def test_impulse_posterior_where_the_density_underflows(channels):
         assert np.all(np.isfinite(maps["std"]))
 
 
+def matrix(columns):
+    """One pixel's triangular factor, from columns without the zeros below their last row."""
+    factor = np.zeros((len(columns), len(columns)))
+    for j, column in enumerate(columns):
+        factor[: j + 1, j] = ops.convert_to_numpy(column)[:, 0, 0, 0]
+    return factor
+
+
 def test_rgb_components_fill_the_upper_triangle_row_by_row():
     outputs = np.arange(1.0, 10.0, dtype="float32").reshape(1, 1, 1, 9)
     mean, columns = split_components(ops.convert_to_tensor(outputs), 3)
-    factor = np.stack([ops.convert_to_numpy(column)[0, 0, 0] for column in columns], axis=-1)
+    factor = matrix(columns)
     np.testing.assert_array_equal(ops.convert_to_numpy(mean)[0, 0, 0], [1, 2, 3])
     np.testing.assert_array_equal(factor, [[4, 5, 6], [0, 7, 8], [0, 0, 9]])
     _, columns = split_components(ops.convert_to_tensor(outputs[..., :6]), 3, diagonal=True)
-    factor = np.stack([ops.convert_to_numpy(column)[0, 0, 0] for column in columns], axis=-1)
+    factor = matrix(columns)
     np.testing.assert_array_equal(factor, np.diag([4, 5, 6]))
 
 

@@ -11,14 +11,16 @@ import ssdn_keras
 
 FILES = sorted((Path(__file__).parent / "golden").glob("*.npz"))
 ON_JAX = keras.backend.backend() == "jax"
-ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-# On JAX the network sums in another order. In these two places the reference itself is as far or farther from the
-# result in float64 than JAX is: 1.2e-5 in a posterior of the impulse file, 0.4 % in one gradient of the mono file.
-ILL_CONDITIONED = {("impulse-global-rgb", "denoised"): 2e-5, ("gauss-known-mono", "gradient"): 6e-3}
+# Our network sums in another order than the reference, on JAX in yet another. In these places the reference itself is
+# as far or farther from the result in float64 than we are: 1.2e-5 in a posterior of the impulse file (we: 0.8e-5),
+# 0.4 % in one gradient of the mono file (JAX).
+ILL_CONDITIONED = {("impulse-global-rgb", "denoised"): 2e-5}
+if ON_JAX:
+    ILL_CONDITIONED["gauss-known-mono", "gradient"] = 6e-3
 
 
 def tolerance(path, what, usual):
-    return ILL_CONDITIONED.get((path.stem, what), usual) if ON_JAX else usual
+    return ILL_CONDITIONED.get((path.stem, what), usual)
 
 
 def reference_weights(file):
@@ -67,10 +69,10 @@ def test_outputs(case):
         np.testing.assert_allclose(outputs[name], file[name], rtol=0, atol=tolerance(path, name, 1e-5))
     for name in ("network_std", "noise_std"):
         if name in file:
-            # A cube root of a product that may be near zero: sums in another order (JAX; PyTorch, depending on the
-            # number of its threads) show in it.
+            # A cube root of a product that may be near zero: the order of sums shows in it. The reference lies up to
+            # 1.1e-4 from the result in float64, we 0.2e-4 (Poisson file).
             np.testing.assert_allclose(outputs[name], np.broadcast_to(file[name], outputs[name].shape),
-                                       rtol=0, atol=1e-6 if ON_TENSORFLOW else 2e-4)  # fmt: skip
+                                       rtol=0, atol=2e-4)  # fmt: skip
 
 
 def test_loss_per_pixel(case):

@@ -62,6 +62,11 @@ class OriginalProgram:
             raise
 
     @property
+    def process_id(self):
+        """Of the process in which it runs."""
+        return self._process.pid
+
+    @property
     def estimated(self):
         """Whether it estimates the noise parameter."""
         return self.noise_parameter != "known"

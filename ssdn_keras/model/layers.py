@@ -7,8 +7,16 @@ PACKAGE = "ssdn_keras"
 
 
 def shift_down(x, rows):
-    """Shift an N×H×W×C map down by `rows`: zeros come in at the top, the last rows drop out."""
-    return ops.pad(x, [[0, 0], [rows, 0], [0, 0], [0, 0]])[:, : ops.shape(x)[1]]
+    """Shift an N×H×W×C map down by `rows`: zeros come in at the top. It is `rows` higher than before."""
+    return ops.pad(x, [[0, 0], [rows, 0], [0, 0], [0, 0]])
+
+
+def pad_above(x, kernel_size):
+    """Pad N×H×W×C so that a "valid" convolution by an odd kernel sees no row below its output row."""
+    height, width = kernel_size
+    side = (width - 1) // 2
+    # Padding apart from the convolution: explicit padding inside it is 30 times slower in bfloat16 on a CPU.
+    return ops.pad(x, [[0, 0], [height - 1, 0], [side, side], [0, 0]])
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -33,10 +41,7 @@ class ShiftConv2D(layers.Conv2D):
             raise ValueError("ShiftConv2D supports strides, dilation_rate and groups of 1 only.")
 
     def call(self, inputs):
-        height, width = self.kernel_size
-        side = (width - 1) // 2
-        # Padding apart from the convolution: explicit padding inside it is 30 times slower in bfloat16 on a CPU.
-        return super().call(ops.pad(inputs, [[0, 0], [height - 1, 0], [side, side], [0, 0]]))
+        return super().call(pad_above(inputs, self.kernel_size))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
@@ -47,10 +52,12 @@ class ShiftPool(layers.Layer):
     """2×2 max pooling of the map shifted down by one row, so that a pooled row sees no row below its upper one."""
 
     def call(self, inputs):
-        height = ops.shape(inputs)[1]
-        # A zero row on top and, for an odd height, none dropped: 'valid' pooling discards what the shift pushes out.
-        shifted = ops.pad(inputs, [[0, 0], [1, 0], [0, 0], [0, 0]])[:, :height]
-        return ops.max_pool(shifted, 2, strides=2, padding="valid")
+        pooled = ops.max_pool(ops.pad(inputs, [[0, 0], [1, 0], [0, 0], [0, 0]]), 2, strides=2, padding="valid")
+        height = inputs.shape[1]
+        if height is not None and height % 2 == 0:
+            return pooled  # the row that the shift pushes out has no partner and is not pooled
+        batch, height, width, channels = ops.shape(inputs)
+        return ops.slice(pooled, (0, 0, 0, 0), (batch, height // 2, width // 2, channels))
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

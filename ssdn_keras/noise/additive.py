@@ -18,8 +18,8 @@ def loss_per_pixel(observed, mean, columns, noise_std, regularise):
     """
     noise_std = ops.broadcast_to(noise_std, ops.shape(mean))
     total, _ = covariance.absorb(columns, covariance.diagonal_columns(noise_std))
-    whitened = covariance.solve(total, observed - mean)
-    loss = ops.sum(ops.square(whitened), axis=-1) + covariance.log_determinant(total)
+    whitened = covariance.solve(total, covariance.to_rows(observed - mean))
+    loss = ops.sum(ops.square(whitened), axis=0) + covariance.log_determinant(total)
     if len(columns) > 1:
         loss = 0.5 * loss
     if regularise:

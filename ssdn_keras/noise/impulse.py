@@ -49,12 +49,12 @@ class Impulse:
         rest = _clip_value_only(1.0 - alpha, SMALLEST_WEIGHT, 1.0)
         offset = mean - 0.5
         isotropic = ops.sqrt(weight / 12.0 + rest * VARIANCE_OFFSET)
-        scaled = [ops.sqrt(rest) * column for column in columns]
-        extra = ops.sqrt(weight) * ops.sqrt(rest) * offset
+        scaled = [ops.sqrt(rest[..., 0]) * column for column in columns]
+        extra = covariance.to_rows(ops.sqrt(weight) * ops.sqrt(rest) * offset)
         total, _ = covariance.absorb(scaled, [*covariance.diagonal_columns(isotropic), extra])
-        whitened = covariance.solve(total, observed - mean + alpha * offset)
+        whitened = covariance.solve(total, covariance.to_rows(observed - mean + alpha * offset))
         log_det = ops.maximum(covariance.log_determinant(total), math.log(SMALLEST_DETERMINANT))
-        return ops.sum(ops.square(whitened), axis=-1) + log_det
+        return ops.sum(ops.square(whitened), axis=0) + log_det
 
     def posterior(self, observed, mean, columns, strength):
         """Dict of denoised, std (N×H×W×C), network_std, noise_std (N×H×W).
@@ -85,10 +85,13 @@ class Impulse:
     @staticmethod
     def _log_density(difference, prior):
         channels = len(prior)
-        whitened = covariance.solve(prior, difference)
+        whitened = covariance.solve(prior, covariance.to_rows(difference))
         log_det = ops.maximum(covariance.log_determinant(prior), math.log(SMALLEST_DETERMINANT))
-        return -0.5 * (ops.sum(ops.square(whitened), axis=-1) + log_det + channels * math.log(2.0 * math.pi))
+        return -0.5 * (ops.sum(ops.square(whitened), axis=0) + log_det + channels * math.log(2.0 * math.pi))
 
     @staticmethod
     def _marginal_variance(columns):
-        return sum(ops.square(column) for column in columns)
+        channels = len(columns)
+        rows = [ops.pad(ops.square(column), [[0, channels - 1 - j], [0, 0], [0, 0], [0, 0]])
+                for j, column in enumerate(columns)]  # fmt: skip
+        return covariance.to_image(sum(rows))
