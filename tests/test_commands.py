@@ -236,9 +236,7 @@ def test_demo_ends_with_its_line(capfd, tmp_path, monkeypatch):
 
 
 def test_benchmark_prints_a_rate(capfd, photographs):
-    code, out, _ = run(
-        capfd, "benchmark", "--parts=input", f"--train_clean={photographs}", "--crop=32", "--seconds=1"
-    )
+    code, out, _ = run(capfd, "benchmark", "--parts=input", f"--train_clean={photographs}", "--crop=32", "--seconds=1")
     assert code == 0 and "minibatches/s of 4×32×32" in out
     fails(capfd, 1, "missing", "benchmark", "--parts=input", "--train_clean=missing")
 

@@ -73,9 +73,9 @@ class UNet(layers.Layer):
     def _convolve(self, name, x):
         return leaky_relu(self.convolutions[name](x))
 
-    def _upsample(self, name, x, skip):
-        """Convolution of [x upsampled ×2, skip]: where that is faster, of each part on its own."""
-        if not upsampled.pays():
+    def _upsample(self, name, x, skip, apart):
+        """Convolution of [x upsampled ×2, skip]; `apart`: of each part on its own."""
+        if not apart:
             return self._convolve(name, ops.concatenate([upsampled.upsample(x), skip], axis=-1))
         layer, below = self.convolutions[name], x.shape[-1]
         kernel = ops.convert_to_tensor(layer.kernel)
@@ -94,8 +94,9 @@ class UNet(layers.Layer):
             skips.append(x)
         x = self._convolve(f"enc_conv{LEVELS + 1}", x)
         skips.pop()
+        apart = upsampled.pays(*inputs.shape[1:3])
         for level in range(LEVELS, 0, -1):
-            x = self._upsample(f"dec_conv{level}a", x, skips.pop())
+            x = self._upsample(f"dec_conv{level}a", x, skips.pop(), apart)
             x = self._convolve(f"dec_conv{level}b", x)
         return x
 
