@@ -8,8 +8,8 @@ the order in which float numbers are added.
 import keras
 from keras import ops
 
-# Sums in another order differ by rounding. Up to this side, where a step takes no time worth saving, the published order
-# of operations is kept, and with it agreement with the reference files to the last digits of float32.
+# Sums in another order differ by rounding. Up to this side, where a step takes no time worth saving, the published
+# order of operations is kept, and with it agreement with the reference files to the last digits of float32.
 SMALL = 48
 
 
