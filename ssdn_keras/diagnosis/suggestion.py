@@ -18,13 +18,15 @@ def number(value):
 
 
 def poisson_misfit(fit, brightness, white):
-    """(λ, misfit as Poisson noise, misfit as Gaussian noise): standard deviations of the log ratios of variances.
+    """(λ, misfit as Poisson noise, misfit as Gaussian noise): root mean squares of the error of the noise's σ.
 
-    λ is the number of events of a white pixel, whose value is `white`, if black is at 0.
+    λ is the number of events of a white pixel, whose value is `white`, if black is at 0: of equal mean variance.
     """
-    variance = np.maximum(fit.variance(brightness), 1e-30)
-    per_unit = np.log(variance / np.maximum(brightness, _DARKEST * white))
-    return float(white / np.exp(per_unit.mean())), float(per_unit.std()), float(np.log(variance).std())
+    variance = fit.variance(brightness)
+    seen = np.maximum(brightness, _DARKEST * white)
+    photons = white * seen.mean() / max(variance.mean(), 1e-30)
+    sigma, of_photons, constant = np.sqrt(variance), np.sqrt(seen * white / photons), np.sqrt(variance.mean())
+    return float(photons), *(float(np.sqrt(np.mean((sigma - other) ** 2))) for other in (of_photons, constant))
 
 
 def noise_name(overall, white, with_level=True):
