@@ -54,10 +54,13 @@ def build(settings):
         for _ in range(steps):
             float(ops.convert_to_numpy(step(network_output)))
 
-    return {
-        "train": train, "denoise": denoise, "loss": loss_and_posterior,
-        "device_memory": lambda: device.device_memory(), "forget": lambda: device.device_memory(forget=True),
-    }  # fmt: skip
+    requests = {
+        "train": train,
+        "denoise": denoise,
+        "device_memory": lambda: device.device_memory(),
+        "forget": lambda: device.device_memory(forget=True),
+    }
+    return {**requests, "loss": loss_and_posterior} if model.algorithm.uses_noise_model else requests
 
 
 def gradient_of(function, x):
