@@ -20,7 +20,7 @@ COMMAND.string("model", None, "Trained model (.keras), whose residuals are exami
 COMMAND.number(
     "noise_level",
     None,
-    "Where the model needs to know it: σ in grey levels of 0..255, λ, or α in percent. By default the level that it "
+    "Where the model needs to know it: σ in the units of the files, λ, or α in percent. By default the level that it "
     "was trained for.",
     lowest=0,
 )

@@ -118,7 +118,7 @@ def test_a_black_level_is_asked_for():
     generator = np.random.default_rng(0)
     found = overall([100 + 8 * generator.poisson(image * 15 / 8) for image in photographs()], "uint16")
     assert found.fit.offset < 0 and not found.fit.read_noise()[1]
-    assert "give it as --black_level" in " ".join(text for _, text in advise(found, "x", 65535.0).findings)
+    assert "give it as --black_level" in " ".join(text for _, text in advise(found, "x").findings)
 
 
 def test_clipped_values_do_not_lower_the_level():
@@ -291,9 +291,9 @@ def test_posterior_variance_counts():
 # --- Advice -----------------------------------------------------------------------------------------------------------
 
 
-def suggested(found, source, white_value=255.0):
+def suggested(found, source, black_level=0.0):
     """The suggested flags, after `train` itself has read and checked the command."""
-    advice = advise(found, source, white_value)
+    advice = advise(found, source, black_level)
     program, module, name, *words = shlex.split(advice.command)
     assert (program, module, name) == ("python", "-m", "ssdn_keras.train")
     flags, rest = train.COMMAND.parse(["train", *words])
@@ -319,9 +319,23 @@ def test_advice_for_levels_that_differ_and_grey_images():
 
 def test_advice_for_photon_counts():
     generator = np.random.default_rng(0)
-    found = overall([generator.poisson(image / 4) * 4.0 for image in photographs()])
+    noisy = [generator.poisson(image / 4) * 4.0 for image in photographs()]
+    for dtype, black in (("float32", 0), ("uint16", 100)):
+        found = overall([image + black for image in noisy], dtype)
+        _, settings = suggested(found, "images", black)
+        low, high = map(float, settings.value_range.split(","))
+        assert low == black and high == pytest.approx(max(image.max() for image in noisy) + black, abs=1)
+        assert settings.noise.startswith("poisson")
+        assert float(settings.noise[7:]) == pytest.approx((high - low) / 4, rel=0.15)
+    _, settings = suggested(overall([np.clip(image, 0, 255) for image in noisy], "uint8"), "images")
+    assert settings.value_range == "auto" and float(settings.noise[7:]) == pytest.approx(255 / 4, rel=0.15)
+
+
+def test_advice_for_16_bits_is_in_the_units_of_the_files():
+    found = overall([100 + 15 * image + white(image.shape, 150, seed) for seed, image in enumerate(photographs())],
+                    "uint16")  # fmt: skip
     _, settings = suggested(found, "images")
-    assert settings.noise.startswith("poisson") and float(settings.noise[7:]) == pytest.approx(255 / 4, rel=0.15)
+    assert settings.noise.startswith("gauss") and float(settings.noise[5:]) == pytest.approx(150, rel=0.05)
 
 
 def test_advice_for_correlated_noise():
@@ -336,7 +350,7 @@ def test_advice_for_stripes():
     clean = photographs()
     found = overall([image + white((image.shape[0], 1, 3), 15, seed) + white(image.shape, 3, seed)
                      for seed, image in enumerate(clean)])  # fmt: skip
-    advice = advise(found, "images", 255.0)
+    advice = advise(found, "images")
     assert advice.verdict == "bad" and advice.command is None
 
 
@@ -418,7 +432,7 @@ def test_bad_files_are_named_and_the_rest_goes_on(capfd, folder, tmp_path):
     code, text, err = run(capfd, "diagnose", folder, f"--output={tmp_path}/out")
     assert code == 1
     for name, reason in (
-        ("empty.png", "not an image"), ("text.tif", "not a TIFF file"), ("cut.png", ""),
+        ("empty.png", "the file is empty (0 bytes)"), ("text.tif", "holds no TIFF image"), ("cut.png", ""),
         ("nan.tif", "2 of 4096 values are NaN or infinite"), ("complex.tif", "complex64"),
     ):  # fmt: skip
         assert any(name in line and reason in line for line in err.splitlines() if "failed" in line), (name, err)
@@ -449,7 +463,7 @@ def test_wrong_command_lines(capfd, folder, tmp_path):
     fails(capfd, 2, "--noise_level goes with --model", "diagnose", folder, "--noise_level=5")
     fails(capfd, 1, "nowhere: no such file or folder", "diagnose", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    fails(capfd, 1, "no image in this folder", "diagnose", tmp_path / "empty")
+    fails(capfd, 1, "in this folder or below it", "diagnose", tmp_path / "empty")
     (tmp_path / "text.png").write_text("text")
     fails(capfd, 1, "none of 1 files could be read", "diagnose", tmp_path / "text.png", f"--output={tmp_path}/out")
     (tmp_path / "file").write_text("")
@@ -499,7 +513,7 @@ def test_the_suggested_blind_spot_helps_on_blurred_noise():
 
     clean = [skimage.data.astronaut(), skimage.data.coffee(), skimage.data.rocket()]
     noisy = [(image + blurred(image.shape, 25, 0.7, seed)).astype("float32") for seed, image in enumerate(clean)]
-    flags = advise(overall(noisy), "images", 255.0).flags
+    flags = advise(overall(noisy), "images").flags
     assert flags["algorithm"] == "ssdn_mean"
     shown = skimage.data.chelsea()[60:188, 120:248].astype(float)
     unseen = shown + blurred(shown.shape, 25, 0.7, 9)

@@ -94,8 +94,8 @@ def _of_values(overall):
     if overall.clipped > _MUCH_CLIPPED:
         yield (
             CAUTION,
-            f"{overall.clipped:.1%} of the values are clipped: noise there has lost a side, and is not what the noise "
-            "model believes.",
+            f"{overall.clipped:.1%} of the values are clipped: noise there has lost a side. A training on 8-bit files "
+            "knows it by itself; for others give --clipped=yes.",
         )
     if overall.blocked > _OFTEN_BLOCKED:
         yield (
@@ -118,13 +118,12 @@ def _of_values(overall):
         yield CAUTION, f"{small} of {count} images have a side below {crop} pixels: training leaves them out."
 
 
-def advise(overall, source, white, black_level=0.0, run_dir="runs/mine"):
+def advise(overall, source, black_level=0.0, run_dir="runs/mine"):
     """`Advice` on images.
 
     Args:
         overall: `measure.Overall`.
         source: folder for --train_noisy.
-        white: value that networks take as 1, in file units.
         black_level: value of black, in file units.
         run_dir: folder for the training.
     """
@@ -137,5 +136,5 @@ def advise(overall, source, white, black_level=0.0, run_dir="runs/mine"):
     if verdict == BAD:
         return Advice(BAD, _HEADLINES[BAD], findings, {}, None)
     blind_spot = 1 if overall.correlation is None else correlation.blind_spot(overall.correlation)
-    flags = train_flags(overall, source, white, blind_spot, run_dir)
+    flags = train_flags(overall, source, black_level, blind_spot, run_dir)
     return Advice(verdict, _HEADLINES[verdict], findings, flags, command(flags))

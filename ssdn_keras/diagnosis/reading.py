@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-_TIFF = (".tif", ".tiff")
-_MODES = {"1": "L", "P": "RGB", "PA": "RGB", "LA": "L", "La": "L", "RGBA": "RGB", "RGBa": "RGB", "CMYK": "RGB",
-          "YCbCr": "RGB", "HSV": "RGB", "LAB": "RGB", "RGBX": "RGB"}  # fmt: skip
+from ssdn_keras.data.formats import open_pages
+from ssdn_keras.data.images import list_images
 
 
 @dataclass(frozen=True)
@@ -40,23 +37,9 @@ def list_files(arguments):
     """
     found = []
     for argument in map(Path, arguments):
-        if argument.is_dir():
-            inside = sorted(
-                path
-                for path in argument.rglob("*")
-                if path.suffix.lower() in SUFFIXES
-                and path.is_file()
-                and not any(part.startswith(".") for part in path.relative_to(argument).parts)
-            )
-            if not inside:
-                raise FileNotFoundError(
-                    f"{argument}: no image in this folder or below it; looked for {', '.join(SUFFIXES)}"
-                )
-            found += inside
-        elif argument.is_file():
-            found.append(argument)
-        else:
+        if not argument.exists():
             raise FileNotFoundError(f"{argument}: no such file or folder")
+        found += list_images(argument) if argument.is_dir() else [argument]
     return list(dict.fromkeys(found))
 
 
@@ -91,56 +74,10 @@ def read_pictures(path, most_pages):
     """Yield the `Picture` of a file; of a stack, so many of its pages, evenly spread.
 
     Raises:
-        ValueError, OSError: the file cannot be used; the message says why, without the path.
+        ValueError: the file cannot be used; the message says why, without the path.
     """
-    path = Path(path)
-    reader = _tiff_pages if path.suffix.lower() in _TIFF else _pillow_image
-    try:
-        yield from reader(path, most_pages)
-    except (ValueError, OSError):
-        raise
-    except UnidentifiedImageError:
-        raise ValueError("not an image, or a damaged one") from None
-    except Exception as error:  # what damage makes of a file, no reader foresees
-        raise ValueError(f"damaged image: {str(error).strip() or type(error).__name__}") from None
-
-
-def _pillow_image(path, _):
-    with open(path, "rb") as file:
-        head = file.read(26)
-        file.seek(0)
-        try:
-            image = Image.open(file)
-        except UnidentifiedImageError:
-            raise ValueError("not an image, or a damaged one") from None
-        # Pillow reads 16-bit colour as 8-bit without a word: the bit depth of a PNG file is at byte 24, its kind at 25.
-        if image.format == "PNG" and head[24] == 16 and head[25] in (2, 4, 6):
-            raise ValueError("16-bit colour PNG cannot be read: save it as TIFF")
-        image.load()
-        if image.mode in _MODES:
-            image = image.convert(_MODES[image.mode])
-        array = np.asarray(image)
-        if image.mode == "I" and image.format == "PNG":
-            array = array.astype(np.uint16)
-        yield as_picture(path, array, image.format)
-
-
-def _tiff_pages(path, most_pages):
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            count = len(file.pages)
-            chosen = sorted({round(index) for index in np.linspace(0, count - 1, min(count, most_pages))})
-            for index in chosen:
-                page = file.pages[index]
-                array = np.squeeze(page.asarray())
-                if array.ndim == 3 and array.shape[0] <= 4 < array.shape[2]:
-                    array = np.moveaxis(array, 0, -1)
-                alpha = len(getattr(page, "extrasamples", ()) or ())
-                if array.ndim == 3 and 0 < alpha < array.shape[-1]:
-                    array = array[..., : array.shape[-1] - alpha]
-                name = f"{path}, page {index + 1} of {count}" if count > 1 else path
-                yield as_picture(name, array, "TIFF")
-    except tifffile.TiffFileError as error:
-        raise ValueError(f"not a TIFF file, or a damaged one: {error}") from None
+    with open_pages(path) as reader:
+        count = len(reader.pages)
+        for index in sorted({round(place) for place in np.linspace(0, count - 1, min(count, most_pages))}):
+            name = f"{path}, page {index + 1} of {count}" if count > 1 else path
+            yield as_picture(name, reader.read(index).values, Path(path).suffix[1:].upper())

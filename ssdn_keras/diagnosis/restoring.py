@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ssdn_keras.value_range import white_of
+
 # Of a large image its middle: a residual needs no more, and memory has an end.
 _MOST_SIDE = 1024
 
@@ -12,31 +14,31 @@ def middle(values):
     return values[top : top + _MOST_SIDE, left : left + _MOST_SIDE]
 
 
-def white_of(picture):
-    """The value that networks take as 1: the largest of an integer type, and 1 for floats."""
-    return 1.0 if picture.high is None else picture.high
-
-
 def restore(model, picture, noise_level=None):
     """(noisy, outputs) as `residual.examine` wants them, of the middle of a `Picture`.
 
     Args:
         model: `Denoiser`.
         picture: with as many channels as the model has; grey is repeated for a model of colour images.
-        noise_level: where the model needs to be told, in the units of its experiment name.
+        noise_level: where the model needs to be told: σ in the units of the file, λ, or α in percent.
 
     Raises:
         ValueError: other channels, or a level that is missing or not expected.
     """
-    white = white_of(picture)
+    from ssdn_keras.denoising import nominal_level  # loads Keras, which is there if a model is
+
+    low, high = model.value_range or (0.0, white_of(picture.dtype))
+    span = high - low
     noisy = middle(picture.values)
     if noisy.shape[-1] == 1 and model.channels == 3:
         noisy = np.repeat(noisy, 3, axis=-1)
     if noisy.shape[-1] != model.channels:
         raise ValueError(f"has {noisy.shape[-1]} channels, the model takes {model.channels}")
-    level = model.level_input(noise_level, 1)
-    found = model.predict_images((noisy / white).astype(np.float32)[None], level)
-    outputs = {name: found[name][0].astype(np.float64) * white for name in ("denoised", "mean", "std") if name in found}
-    if "noise_std" in found and model.noise.model.name != "impulse":
-        outputs["noise_level"] = float(np.sqrt(np.mean(np.square(found["noise_std"][0], dtype=np.float64)))) * white
+    level = model.level_input(nominal_level(model, noise_level, picture.dtype), 1)
+    found = model.predict_images(((noisy - low) / span).astype(np.float32)[None], level)
+    outputs = {name: found[name][0].astype(np.float64) * span for name in ("denoised", "mean", "std") if name in found}
+    for name in outputs.keys() - {"std"}:
+        outputs[name] += low
+    if "noise_std" in found and model.noise.kind != "impulse":
+        outputs["noise_level"] = float(np.sqrt(np.mean(np.square(found["noise_std"][0], dtype=np.float64)))) * span
     return noisy.astype(np.float64), outputs

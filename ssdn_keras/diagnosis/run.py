@@ -14,7 +14,7 @@ from ssdn_keras.diagnosis.advice import Advice, advise
 from ssdn_keras.diagnosis.measure import Overall, combine, measure
 from ssdn_keras.diagnosis.reading import list_files, read_pictures
 from ssdn_keras.diagnosis.residual_advice import advise_on_residual
-from ssdn_keras.diagnosis.restoring import middle, restore, white_of
+from ssdn_keras.diagnosis.restoring import middle, restore
 
 _PAGES = 4
 _SHOWN = 4
@@ -80,20 +80,19 @@ def diagnose(arguments, limit=None, black_level=0.0, model=None, model_name=None
         black_level: value of black, in file units.
         model: trained `Denoiser` whose residuals are examined, or None.
         model_name: its path.
-        noise_level: for a model that must be told, in the units of its experiment name.
+        noise_level: for a model that must be told, in the units of the files (σ), λ, or percent.
 
     Raises:
         FileNotFoundError: a path does not exist, or a folder holds no image.
     """
     files = list_files(arguments)
-    chosen, failed, measurements, white = _chosen(files, limit), [], [], None
+    chosen, failed, measurements = _chosen(files, limit), [], []
     for picture in _pictures(chosen, failed, "measuring"):
         measurements.append(measure(picture))
-        white = white_of(picture) if white is None else max(white, white_of(picture))
     found = Diagnosis(len(files), len(chosen), failed, measurements, combine(measurements), model=model_name)
     if found.overall is None:
         return found
-    found.advice = advise(found.overall, source_of(arguments), white, black_level)
+    found.advice = advise(found.overall, source_of(arguments), black_level)
     if model is not None:
         good = [path for path in chosen if path not in [name for name, _ in failed]]
         _examine(found, model, good, noise_level)

@@ -17,24 +17,35 @@ def number(value):
     return np.format_float_positional(float(f"{value:.3g}"), trim="-")
 
 
-def poisson_misfit(fit, brightness, white):
+def poisson_misfit(fit, brightness, low, high):
     """(λ, misfit as Poisson noise, misfit as Gaussian noise): root mean squares of the error of the noise's σ.
 
-    λ is the number of events of a white pixel, whose value is `white`, if black is at 0: of equal mean variance.
+    λ is the number of events of a pixel of value `high`, if one of value `low` has none: of equal mean variance.
     """
-    variance = fit.variance(brightness)
-    seen = np.maximum(brightness, _DARKEST * white)
+    variance, white = fit.variance(brightness), high - low
+    seen = np.maximum(brightness - low, _DARKEST * white)
     photons = white * seen.mean() / max(variance.mean(), 1e-30)
     sigma, of_photons, constant = np.sqrt(variance), np.sqrt(seen * white / photons), np.sqrt(variance.mean())
     return float(photons), *(float(np.sqrt(np.mean((sigma - other) ** 2))) for other in (of_photons, constant))
 
 
-def noise_name(overall, white, with_level=True):
-    """Name of the noise model that fits better, such as gauss12: σ of 0..255, or λ of a white pixel."""
-    photons, as_poisson, as_gauss = poisson_misfit(overall.fit, overall.brightness, white)
-    poisson = overall.fit.depends and as_poisson < as_gauss
-    kind, level = ("poisson", photons) if poisson else ("gauss", overall.level / white * 255.0)
-    return f"{kind}{number(level)}" if with_level else kind
+def value_range(overall, black_level):
+    """(low, high): file values that become 0 and 1 for the network; None for 8-bit images, whose range is 0..255."""
+    if all(one.described["dtype"] == "uint8" for one in overall.measurements):
+        return None
+    return black_level, max(one.described["highest"] for one in overall.measurements)
+
+
+def noise_flags(overall, black_level, with_level=True):
+    """Flags of the noise model that fits better: gauss with σ in file units, or poisson with λ at the range's end."""
+    low, high = limits = value_range(overall, black_level) or (0.0, 255.0)
+    photons, as_poisson, as_gauss = poisson_misfit(overall.fit, overall.brightness, low, high)
+    if not (overall.fit.depends and as_poisson < as_gauss):
+        return {"noise": f"gauss{number(overall.level)}" if with_level else "gauss"}
+    flags = {"noise": f"poisson{number(photons)}" if with_level else "poisson"}
+    if limits == (0.0, 255.0):
+        return flags
+    return flags | {"value_range": f"{number(low)},{number(high)}"}  # that λ speaks of
 
 
 def crop_of(overall):
@@ -46,26 +57,33 @@ def crop_of(overall):
     return crop, sum(side < crop for side in sides)
 
 
-def train_flags(overall, source, white, blind_spot, run_dir):
+def _channels(overall):
+    """1 if all are grey; 3 for colour; what all have, of other numbers."""
+    if all(one.described["grey"] for one in overall.measurements):
+        return 1
+    found = {one.described["channels"] for one in overall.measurements}
+    return found.pop() if len(found) == 1 else 3
+
+
+def train_flags(overall, source, black_level, blind_spot, run_dir):
     """Dict of flags.
 
     Args:
         overall: `measure.Overall`.
         source: folder of the noisy images.
-        white: value that networks take as 1, in file units.
+        black_level: value of black, in file units.
         blind_spot: width that covers the noise's correlation.
         run_dir: folder for the training.
     """
-    grey = all(one.described["grey"] for one in overall.measurements)
     flags, images = {"train_noisy": str(source)}, _IMAGES["known"]
     if overall.correlated:  # the posterior mean assumes independent noise, and would put it back
-        flags |= {"algorithm": "ssdn_mean", "blindspot_size": blind_spot, "noise": noise_name(overall, white)}
+        flags |= {"algorithm": "ssdn_mean", "blindspot_size": blind_spot, **noise_flags(overall, black_level)}
     elif overall.spread > LEVELS_DIFFER:
-        flags |= {"noise": noise_name(overall, white, with_level=False), "noise_parameter": "per_image"}
+        flags |= {**noise_flags(overall, black_level, with_level=False), "noise_parameter": "per_image"}
         images = _IMAGES["per_image"]
     else:
-        flags |= {"noise": noise_name(overall, white)}
-    return flags | {"channels": 1 if grey else 3, "crop": crop_of(overall)[0], "images": images, "run_dir": run_dir}
+        flags |= noise_flags(overall, black_level)
+    return flags | {"channels": _channels(overall), "crop": crop_of(overall)[0], "images": images, "run_dir": run_dir}
 
 
 def command(flags):
