@@ -32,13 +32,22 @@ def pixels(*values):
     return [tensor(np.asarray(value, "float32")[None, None]) for value in values]
 
 
+def upper(covariances):
+    """Upper-triangular factors U, with U Uᵀ the given matrices."""
+    flipped = np.linalg.cholesky(covariances[..., ::-1, ::-1])
+    return flipped[..., ::-1, ::-1]
+
+
+def columns_of(factor):
+    """Upper-triangular factors, pixels×C×C, as the columns that the noise models get: (j + 1)×1×1×pixels."""
+    return [tensor(factor[:, : j + 1, j].T[:, None, None]) for j in range(factor.shape[-1])]
+
+
 def filtered(observed, mean, factor, std, limits=LIMITS):
-    """`filter_pixel` for pixels×C arrays and pixels×C×C factors, in float64 arrays: mean, covariance, loss."""
-    columns = [factor[..., j] for j in range(factor.shape[-1])]
-    observed, mean, std, *columns = pixels(observed, mean, std, *columns)
-    new_mean, new_columns, loss = clipping.filter_pixel(observed, mean, columns, std, limits)
-    root = np.stack([array(column)[0, 0] for column in new_columns], axis=-1)
-    return array(new_mean)[0, 0], root @ np.swapaxes(root, -1, -2), array(loss)[0, 0]
+    """`filter_pixel` for pixels×C arrays and pixels×C×C upper factors, in float64 arrays: mean, std, loss."""
+    observed, mean, std = pixels(observed, mean, std)
+    found = clipping.filter_pixel(observed, mean, columns_of(factor), std, limits)
+    return tuple(array(each)[0, 0] for each in found)
 
 
 POINTS = np.concatenate([np.linspace(-30, 30, 2401), [0.0, 100.0, 1000.0, -100.0, -1000.0]]).astype("float32")
@@ -150,12 +159,12 @@ def test_one_channel_is_exact(step):
     # Fine steps inside the range are noise of variance step²/12, which is not meant for surprises of many deviations.
     cases = [case for case in cases if case[0] in (0.0, 1.0) or abs(case[0] - case[1]) < 6 * np.hypot(*case[2:])]
     y, m, prior, noise = (np.array(column)[:, None] for column in zip(*cases, strict=True))
-    mean, variance, loss = filtered(y, m, prior[..., None], noise, limits)
+    mean, std, loss = filtered(y, m, prior[..., None], noise, limits)
     for i, case in enumerate(cases):
         log_z, expected_mean, expected_variance = by_integration(*case, limits)
         scale = np.sqrt(expected_variance)
         assert mean[i, 0] == pytest.approx(expected_mean, abs=2e-3 * scale + 2e-6), case
-        assert np.sqrt(variance[i, 0, 0]) == pytest.approx(scale, rel=5e-3), case
+        assert std[i, 0] == pytest.approx(scale, rel=5e-3), case
         assert -loss[i] - tails.LOG_SQRT_2PI == pytest.approx(log_z, rel=2e-4, abs=2e-3), case
 
 
@@ -170,8 +179,7 @@ def test_nothing_clipped_is_the_plain_model():
     mean, factor, random = random_priors(200, 3, 1)
     factor = np.triu(factor, 1) + 0.06 * np.eye(3)  # far from singular: the plain posterior adds a variance of 1e-6
     observed = random.uniform(0.05, 0.95, (200, 3))
-    columns = [factor[..., j] for j in range(3)]
-    y, m, *columns = pixels(observed, mean, *columns)
+    (y, m), columns = pixels(observed, mean), columns_of(factor)
     plain, clipped = parse_noise("gauss25").model, parse_noise("gauss25-clipped").model
     std = tensor(np.full((1, 1, 1, 1), 25 / 255))
     for estimated in (False, True):
@@ -201,9 +209,9 @@ def test_three_channels_against_sampling(pattern):
     weight = np.exp(log_weight)
     expected = weight @ x / weight.sum()
     spread = np.sqrt(weight @ (x - expected) ** 2 / weight.sum())
-    found, variance, loss = filtered(y[None], mean[None], factor[None], np.full((1, 3), noise))
+    found, std, loss = filtered(y[None], mean[None], upper(factor @ factor.T)[None], np.full((1, 3), noise))
     np.testing.assert_allclose(255 * found[0], 255 * expected, atol=0.35)
-    np.testing.assert_allclose(np.sqrt(np.diagonal(variance[0])), spread, rtol=0.02)
+    np.testing.assert_allclose(std[0], spread, rtol=0.02)
     assert -loss[0] - 3 * tails.LOG_SQRT_2PI == pytest.approx(np.log(weight.mean()), abs=0.015)
 
 
@@ -219,7 +227,7 @@ def test_gradients_are_those_of_finite_differences(name):
 
     def loss(parts):
         parts = ops.reshape(parts, (1, 1, 60, 13))
-        columns = [ops.stack([parts[..., 3 + 3 * i + j] for i in range(3)], axis=-1) for j in range(3)]
+        columns = [ops.stack([parts[..., 3 + 3 * i + j] for i in range(j + 1)]) for j in range(3)]
         return ops.mean(model.loss_per_pixel(y, parts[..., :3], columns, parts[..., 12:], True))
 
     found = input_gradient(loss, parts)
@@ -243,17 +251,14 @@ def test_extremes_are_finite(channels):
         np.repeat(np.array(column)[:, None], channels, axis=1) for column in zip(*values, strict=True)
     )
     factor = prior[..., None] * np.triu(np.ones((channels, channels)))
-    mean, variance, loss = filtered(y, m, factor, noise)
-    assert np.isfinite(mean).all() and np.isfinite(variance).all() and np.isfinite(loss).all()
+    assert all(np.isfinite(each).all() for each in filtered(y, m, factor, noise))
     parts = np.concatenate([m, factor.reshape(len(values), -1), noise[:, :1]], axis=-1).astype("float32")
     model = parse_noise("gauss-clipped").model
     observed = tensor(y[None, None])
 
     def total(parts):
         parts = ops.reshape(parts, (1, 1, len(values), -1))
-        columns = [
-            ops.stack([parts[..., channels * (1 + i) + j] for i in range(channels)], axis=-1) for j in range(channels)
-        ]
+        columns = [ops.stack([parts[..., channels * (1 + i) + j] for i in range(j + 1)]) for j in range(channels)]
         return ops.sum(model.loss_per_pixel(observed, parts[..., :channels], columns, parts[..., -1:], True))
 
     assert np.isfinite(input_gradient(total, parts)).all()

@@ -13,6 +13,7 @@ from ssdn_keras.comparison.images import ImageComparison, readable_images
 from ssdn_keras.comparison.port import Port
 from ssdn_keras.data.sources import open_source
 from ssdn_keras.interop.original_program import OriginalProgram
+from ssdn_keras.model.upsampled import published_order
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def compare(subjects, settings, out):
     bar = tqdm(subjects, unit="experiment", disable=len(subjects) == 1, mininterval=0.5 if sys.stderr.isatty() else 15)
     for subject in bar:
         bar.set_postfix_str(subject.experiment.name)
-        _compare_one(subject, settings, Path(out), report)
+        with published_order():  # what parts the programs is then not the order of sums, which is known
+            _compare_one(subject, settings, Path(out), report)
         report.write()
         keras.utils.clear_session(free_memory=True)  # or the memory of each would count for the next
     return report.misses()

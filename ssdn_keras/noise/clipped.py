@@ -55,11 +55,10 @@ class Clipped:
     def posterior(self, observed, mean, columns, strength):
         """Dict of denoised, std (N×H×W×C), network_std, noise_std (N×H×W)."""
         noise_std = self.noise_std(mean, strength)
-        denoised, factor, _ = clipping.filter_pixel(observed, mean, columns, noise_std, self.limits)
-        variance = sum(ops.square(column) for column in factor)
+        denoised, std, _ = clipping.filter_pixel(observed, mean, columns, noise_std, self.limits)
         return {
             "denoised": denoised,
-            "std": ops.sqrt(ops.maximum(variance, 1e-30)),
+            "std": std,
             "network_std": covariance.generalised_std(covariance.diagonal(columns)),
             "noise_std": covariance.generalised_std(noise_std),
         }

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 from keras import ops
 
-from ssdn_keras.noise import intervals
+from ssdn_keras.noise import covariance, intervals
 from ssdn_keras.noise.tails import LOG_SQRT_2PI
 
 # Steps from here on are taken as intervals. For finer ones the variance of rounding, step²/12, is as good.
 COARSE = 1 / 64
+# Keeps the square root differentiable where a prior is certain.
+_SMALLEST_VARIANCE = 1e-30
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,11 @@ def _at_end(low, limits, mean, std):
 def _take_up(belief, channel, noise_variance, measure):
     """One channel's measurement: (new belief, log evidence), a belief being (mean, columns of a factor)."""
     mean, columns = belief
-    entries = [column[..., channel : channel + 1] for column in columns]
+    entries = [column[channel] for column in columns]
     variance = sum(ops.square(entry) for entry in entries)
     total = variance + noise_variance
     std = ops.sqrt(total)
-    log_evidence, shift, rest = measure(mean[..., channel : channel + 1], std)
+    log_evidence, shift, rest = measure(mean[channel], std)
     gain = sum(column * entry for column, entry in zip(columns, entries, strict=True)) / total
     # Potter's update of a square root: nothing is subtracted from a variance, so small ones stay accurate.
     kept = ops.sqrt((noise_variance + rest * variance) / total)
@@ -88,29 +90,31 @@ def filter_pixel(observed, mean, columns, noise_std, limits):
 
     Args:
         observed, mean, noise_std: N×H×W×C; noise_std positive.
-        columns: columns of any factor of the prior's covariance, each N×H×W×C.
+        columns: columns of the upper-triangular factor of the prior's covariance, see `ssdn_keras.noise.covariance`.
         limits: `ClippedRange`.
 
     Returns:
-        (posterior mean N×H×W×C, columns of a factor of its covariance, loss N×H×W). Where nothing was clipped the loss
-        is ½ (squared, whitened residual + log determinant), as for values that were not.
+        (posterior mean, posterior standard deviation, both N×H×W×C, loss N×H×W). Where nothing was clipped the loss is
+        ½ (squared, whitened residual + log determinant), as for values that were not.
     """
-    low, high = limits.at_ends(observed)
-    ends = ops.logical_or(low, high)
+    channels, space = len(columns), [[0, 0], [0, 0], [0, 0]]
+    columns = [ops.pad(column, [[0, channels - 1 - j], *space]) for j, column in enumerate(columns)]
+    low, high = limits.at_ends(covariance.to_rows(observed))
+    observed, variances = covariance.to_rows(observed), ops.square(covariance.to_rows(noise_std))
     rounding = limits.step**2 / 12.0 if limits.step < COARSE else 0.0
-    belief, log_evidence = (mean, columns), 0.0
+    belief, total = (covariance.to_rows(mean), columns), 0.0
     for at_ends in (False, True):
-        for channel in range(len(columns)):
-            part = slice(channel, channel + 1)
-            noise_variance = ops.square(noise_std[..., part])
+        for channel in range(channels):
+            use, variance = ops.logical_or(low[channel], high[channel]), variances[channel]
             if at_ends:
-                use = ends[..., part]
-                measure = functools.partial(_at_end, low[..., part], limits)
+                measure = functools.partial(_at_end, low[channel], limits)
             else:
-                use = ops.logical_not(ends[..., part])
-                noise_variance = noise_variance + rounding
-                measure = functools.partial(_inside, observed[..., part], limits.step)
-            new, evidence = _take_up(belief, channel, noise_variance, measure)
+                use, variance = ops.logical_not(use), variance + rounding
+                measure = functools.partial(_inside, observed[channel], limits.step)
+            new, evidence = _take_up(belief, channel, variance, measure)
             belief = _choose(use, new, belief)
-            log_evidence = log_evidence + ops.where(use, evidence, 0.0)
-    return *belief, -log_evidence[..., 0] - len(columns) * LOG_SQRT_2PI
+            total = total + ops.where(use, evidence, 0.0)
+    mean, columns = belief
+    variance = sum(ops.square(column) for column in columns)
+    std = ops.sqrt(ops.maximum(variance, _SMALLEST_VARIANCE))
+    return covariance.to_image(mean), covariance.to_image(std), -total - channels * LOG_SQRT_2PI
