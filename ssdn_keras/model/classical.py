@@ -62,7 +62,7 @@ class ClassicalDenoiser:
         else:
             sigma = estimate_sigma(noisy) if parameter is None else float(parameter)
             result = self.algorithm.function(noisy, sigma) if sigma > 0 else noisy
-        return {"denoised": np.asarray(result, "float32")}
+        return {"denoised": np.asarray(result, "float32").reshape(noisy.shape)}  # scikit-image drops a single channel
 
     def denoise(self, array, noise_level=None, data_range=None):
         """Denoise one image or a stack, as `Denoiser.denoise` does; σ that is not given is estimated from the image."""
