@@ -54,9 +54,7 @@ def main(flags, _):
     import programs
     import turns
 
-    from ssdn_keras.benchmarking.device import has_gpu
     from ssdn_keras.interop.original_program import check_checkout
-    from ssdn_keras.reproduction.timing import machine
 
     height, width = checked(parse_size, flags.image)
     if flags.crop % 32:
@@ -72,25 +70,34 @@ def main(flags, _):
         trained[goals.N2V] = partial(programs.ours, "float32", algorithm="n2v", **work)
         trained[goals.PER_IMAGE] = partial(programs.ours, "float32", noise_parameter="per_image", **work)
     wall, processor = turns.training(trained, flags.rounds, flags.steps, flags.loss_steps)
+    page = write(folder, flags, wall, processor)  # now, in case that a program cannot denoise so large an image
     if flags.image_rounds:
         parts = turns.denoising(denoised, flags.image_rounds, height, width)
         for whole, part in zip((wall, processor), parts, strict=True):
             for name, figures in part.items():
                 whole[name].update(figures)
-    on_gpu = has_gpu()
+        page = write(folder, flags, wall, processor)
+    say(page.rstrip())
+
+
+def write(folder, flags, wall, processor):
+    """Write both files; returns the page."""
+    from ssdn_keras.benchmarking.device import has_gpu
+    from ssdn_keras.reproduction.timing import machine
+
     page = "\n".join([
-        f"Steps of {flags.minibatch}×{flags.crop}×{flags.crop}, images of {width}×{height}, RGB, known σ; {machine()}. "
+        f"Steps of {flags.minibatch}×{flags.crop}×{flags.crop}, images of {flags.image}, RGB, known σ; {machine()}. "
         f"Ratios of the same turn: median (lowest to highest) of {flags.rounds} turns of {flags.steps} steps, "
         f"{flags.image_rounds} images.",
         "",
-        goals.table(wall, None if on_gpu else processor),
+        goals.table(wall, None if has_gpu() else processor),
         "",
     ])  # fmt: skip
     record = {"machine": machine(), "seconds": wall, "processor_seconds": processor,
               "settings": {name: flags[name].value for group in COMMAND.groups.values() for name in group}}  # fmt: skip
     (folder / "side_by_side.md").write_text(page)
     (folder / "side_by_side.json").write_text(json.dumps(record, indent=2) + "\n")
-    say(page.rstrip())
+    return page
 
 
 if __name__ == "__main__":
