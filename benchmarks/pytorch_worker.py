@@ -68,7 +68,6 @@ def build(checkout, settings):
     return {
         "train": train, "denoise": denoise,
         "device_memory": lambda: torch.cuda.max_memory_allocated() if on_gpu else None,
-        "forget": lambda: torch.cuda.reset_peak_memory_stats() if on_gpu else None,
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """This package, the authors' program and the PyTorch reimplementation side by side; see README.md in this folder."""
 
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,12 @@ COMMAND.integer("minibatch", 4, "Crops per step.", lowest=1)
 COMMAND.string("image", "768x512", "Width and height of the image to denoise.")
 COMMAND.switch("variants", True, "Also measure N2V and the estimation of σ for each image.")
 COMMAND.group("How")
+COMMAND.integer(
+    "threads",
+    0,
+    "Threads of each program; 0: as it likes. On a busy machine 1: PyTorch's threads wait by spinning.",
+    lowest=0,
+)
 COMMAND.integer("rounds", 5, "Turns of the training steps.", lowest=1)
 COMMAND.integer("steps", 4, "Training steps of each turn.", lowest=1)
 COMMAND.integer("loss_steps", 20, "Evaluations of loss and posterior of each turn.", lowest=1)
@@ -57,6 +64,8 @@ def main(flags, _):
     from ssdn_keras.interop.original_program import check_checkout
 
     height, width = checked(parse_size, flags.image)
+    if flags.threads:
+        os.environ.update(OMP_NUM_THREADS=str(flags.threads), TF_NUM_INTRAOP_THREADS=str(flags.threads))
     if flags.crop % 32:
         raise UsageError(f"--crop must be a multiple of 32, for the others take no other. Received: {flags.crop}")
     if flags.original:
