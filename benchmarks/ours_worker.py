@@ -58,7 +58,6 @@ def build(settings):
         "train": train,
         "denoise": denoise,
         "device_memory": lambda: device.device_memory(),
-        "forget": lambda: device.device_memory(forget=True),
     }
     return {**requests, "loss": loss_and_posterior} if model.algorithm.uses_noise_model else requests
 

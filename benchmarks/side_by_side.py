@@ -1,6 +1,7 @@
 """This package, the authors' program and the PyTorch reimplementation side by side; see README.md in this folder."""
 
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,12 @@ COMMAND.integer("minibatch", 4, "Crops per step.", lowest=1)
 COMMAND.string("image", "768x512", "Width and height of the image to denoise.")
 COMMAND.switch("variants", True, "Also measure N2V and the estimation of σ for each image.")
 COMMAND.group("How")
+COMMAND.integer(
+    "threads",
+    0,
+    "Threads of each program; 0: as it likes. On a busy machine 1: PyTorch's threads wait by spinning.",
+    lowest=0,
+)
 COMMAND.integer("rounds", 5, "Turns of the training steps.", lowest=1)
 COMMAND.integer("steps", 4, "Training steps of each turn.", lowest=1)
 COMMAND.integer("loss_steps", 20, "Evaluations of loss and posterior of each turn.", lowest=1)
@@ -54,11 +61,11 @@ def main(flags, _):
     import programs
     import turns
 
-    from ssdn_keras.benchmarking.device import has_gpu
     from ssdn_keras.interop.original_program import check_checkout
-    from ssdn_keras.reproduction.timing import machine
 
     height, width = checked(parse_size, flags.image)
+    if flags.threads:
+        os.environ.update(OMP_NUM_THREADS=str(flags.threads), TF_NUM_INTRAOP_THREADS=str(flags.threads))
     if flags.crop % 32:
         raise UsageError(f"--crop must be a multiple of 32, for the others take no other. Received: {flags.crop}")
     if flags.original:
@@ -72,25 +79,34 @@ def main(flags, _):
         trained[goals.N2V] = partial(programs.ours, "float32", algorithm="n2v", **work)
         trained[goals.PER_IMAGE] = partial(programs.ours, "float32", noise_parameter="per_image", **work)
     wall, processor = turns.training(trained, flags.rounds, flags.steps, flags.loss_steps)
+    page = write(folder, flags, wall, processor)  # now, in case that a program cannot denoise so large an image
     if flags.image_rounds:
         parts = turns.denoising(denoised, flags.image_rounds, height, width)
         for whole, part in zip((wall, processor), parts, strict=True):
             for name, figures in part.items():
                 whole[name].update(figures)
-    on_gpu = has_gpu()
+        page = write(folder, flags, wall, processor)
+    say(page.rstrip())
+
+
+def write(folder, flags, wall, processor):
+    """Write both files; returns the page."""
+    from ssdn_keras.benchmarking.device import has_gpu
+    from ssdn_keras.reproduction.timing import machine
+
     page = "\n".join([
-        f"Steps of {flags.minibatch}×{flags.crop}×{flags.crop}, images of {width}×{height}, RGB, known σ; {machine()}. "
+        f"Steps of {flags.minibatch}×{flags.crop}×{flags.crop}, images of {flags.image}, RGB, known σ; {machine()}. "
         f"Ratios of the same turn: median (lowest to highest) of {flags.rounds} turns of {flags.steps} steps, "
         f"{flags.image_rounds} images.",
         "",
-        goals.table(wall, None if on_gpu else processor),
+        goals.table(wall, None if has_gpu() else processor),
         "",
     ])  # fmt: skip
     record = {"machine": machine(), "seconds": wall, "processor_seconds": processor,
               "settings": {name: flags[name].value for group in COMMAND.groups.values() for name in group}}  # fmt: skip
     (folder / "side_by_side.md").write_text(page)
     (folder / "side_by_side.json").write_text(json.dumps(record, indent=2) + "\n")
-    say(page.rstrip())
+    return page
 
 
 if __name__ == "__main__":

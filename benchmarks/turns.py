@@ -1,5 +1,7 @@
 """Measuring programs in turns: A B C, A B C, …, so that a machine busier at one time than at another favours nobody."""
 
+import sys
+
 import processes
 
 
@@ -13,7 +15,7 @@ def training(programs, rounds, steps, loss_steps):
 
     Returns:
         (wall, processor): dicts of name to dict of quantity ("train", "loss": seconds; "memory": bytes by which the
-        process grew in its first steps) to list of figures, one per round.
+        process grew in its first steps, on a GPU the peak there) to list of figures, one per round.
     """
     wall, processor, running = {}, {}, {}
     try:
@@ -23,7 +25,8 @@ def training(programs, rounds, steps, loss_steps):
             before = processes.memory(program.process_id, "VmRSS")
             processes.forget_peak(program.process_id)
             program.ask("train", steps)
-            wall[name]["memory"] = [processes.memory(program.process_id) - before] * rounds
+            used = program.ask("device_memory") if _can(program, "device_memory") else None  # None without a GPU
+            wall[name]["memory"] = [used or processes.memory(program.process_id) - before] * rounds
             if _can(program, "loss"):
                 program.ask("loss", loss_steps)
                 wall[name]["loss"], processor[name]["loss"] = [], []
@@ -46,8 +49,14 @@ def denoising(programs, rounds, height, width):
     wall, processor, running = {}, {}, {}
     try:
         for name, start in programs.items():
-            running[name] = start()
-            running[name].ask("denoise", height, width)
+            program = start()
+            try:
+                program.ask("denoise", height, width)
+            except ValueError as error:  # out of memory, most likely: the others go on
+                print(f"left out of denoising: {error}", file=sys.stderr)
+                program.close()
+                continue
+            running[name] = program
             wall[name], processor[name] = {"denoise": []}, {"denoise": []}
         for _ in range(rounds):
             for name, program in running.items():
