@@ -15,5 +15,8 @@ def check_choice(what, value, choices):
 # Untrained denoisers by name; here, so that commands need not load them to answer --help.
 CLASSICAL_NAMES = ("nlm", "wavelet", "cbm3d")
 
+# Pixels of an image (of each page of a file): more are taken for a decompression bomb, unless the user knows better.
+MAX_PIXELS = 2**28
+
 # Formats of exported denoisers, here for the same reason; `exporting.formats` has what they are.
 EXPORT_FORMATS = ("saved_model", "onnx", "safetensors")

@@ -3,9 +3,8 @@
 import contextlib
 import sys
 
-from ssdn_keras.choices import CLASSICAL_NAMES
+from ssdn_keras.choices import CLASSICAL_NAMES, MAX_PIXELS
 from ssdn_keras.cli import Command, UsageError, checked, describe, make_folder
-from ssdn_keras.data.images import MAX_PIXELS
 
 COMMAND = Command(
     "python -m ssdn_keras.denoise",

@@ -84,7 +84,7 @@ def test_the_level_is_in_the_units_of_the_file(capfd, tmp_path, model_file):
         for a, b in zip(results["8.tif"], results[other], strict=True):
             np.testing.assert_allclose(a * one, b, rtol=2e-4, atol=2e-5 * one)
     code, _, err = denoise(capfd, model_file, tmp_path / "8.tif", tmp_path / "other", "--noise_level=2570")
-    assert code == 1 and "noise_level must be" in err
+    assert code == 2 and "noise_level must be" in err
 
 
 def test_resume_does_what_is_left(capfd, tmp_path, files, deep_model_file):
@@ -230,7 +230,9 @@ def test_training_takes_stacks_and_keeps_their_range(capfd, tmp_path):
     assert code == 0 and "other.png: holds uint8, most of the others uint16" in err and "value range" in err
     model = ssdn_keras.load(tmp_path / "run" / "final.keras")
     low, high = model.value_range
-    assert 50 < low < 900 and 3000 < high < 4500 and model.noise.levels == (200, 200)
+    assert (
+        -500 < low < high < 5000 and 0.5 * (stack.max() - stack.min()) < high - low and model.noise.levels == (200, 200)
+    )
     assert model.noise.parameters[0] == pytest.approx(200 / (high - low))
     for text, expected in ((f"{LOW},{HIGH}", (LOW, HIGH)), ("dtype", (0, 65535))):
         run_dir = tmp_path / text
@@ -264,8 +266,9 @@ def test_sixteen_bits_train_as_eight_bits_do(capfd, tmp_path):
         models.append(ssdn_keras.load(tmp_path / f"run{name}" / "final.keras"))
     noisy = (smooth_image(7, 48, 48, 1) + np.random.RandomState(0).normal(0, 25, (48, 48))).astype("float32")
     results = [models[0].denoise(noisy, data_range=255), (models[1].denoise(LOW + noisy * scale) - LOW) / scale]
-    assert np.abs(results[0] - noisy).max() > 5
-    np.testing.assert_allclose(*results, atol=1.0)
+    changed = np.abs(results[0] - noisy).max()
+    assert changed > 0.2
+    np.testing.assert_allclose(*results, atol=0.1 * changed)
     rows = [(tmp_path / f"run{name}" / "metrics.csv").read_text().splitlines() for name in ("8", "16")]
     levels = [float(row[-1].split(",")[row[0].split(",").index("noise_level")]) for row in rows]
     assert levels[1] == pytest.approx(levels[0] * scale, rel=1e-3)

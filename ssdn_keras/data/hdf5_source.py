@@ -24,7 +24,7 @@ class HDF5Source:
 
     The authors have uint8 of 1 or 3 channels; other types and numbers of channels are read as well. Images are read
     when they are needed, so the file may be larger than the memory. Of four channels the last, alpha, is dropped unless
-    four are asked for.
+    four are asked for, or None, which is for `stored` alone and takes every number of channels.
 
     Attributes:
         dtypes: set of one, the type of the values.
@@ -44,7 +44,7 @@ class HDF5Source:
             raise ValueError(f"{path}: holds no image")
         missing = ~self._shapes.any(axis=1)
         usual = (1, 3, 4) if channels in (1, 3) else (channels,)
-        if not np.isin(self._shapes[:, 0], usual)[~missing].all():
+        if channels is not None and not np.isin(self._shapes[:, 0], usual)[~missing].all():
             found = ", ".join(str(count) for count in sorted({int(count) for count in self._shapes[~missing, 0]}))
             wanted = "1 or 3 channels (C, H, W), or 4 with alpha" if len(usual) > 1 else f"{channels} channels"
             raise ValueError(f"{path}: images must have {wanted}; they have {found}")
@@ -115,7 +115,7 @@ class HDF5Source:
         shape = tuple(int(size) for size in self._shapes[number])
         if flat.size != math.prod(shape):
             raise ValueError(f"{self.name(index)} has {flat.size} values, its shape {shape} needs more or fewer")
-        colours = shape[0] if self.channels == shape[0] or shape[0] != 4 else 3
+        colours = shape[0] if self.channels in (None, shape[0]) or shape[0] != 4 else 3
         try:
             return check_finite(flat.reshape(shape)[:colours].transpose(1, 2, 0))
         except ValueError as error:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ssdn_keras.choices import MAX_PIXELS
+
 TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", *TIFF_SUFFIXES)
 SUFFIXES_IN_WORDS = "PNG, JPEG, WebP, BMP or TIFF"
 TEMPORARY_PREFIX = ".writing-"
-# Pixels of an image (of each page of a file): more are taken for a decompression bomb, unless the user knows better.
-MAX_PIXELS = 2**28
 # Under these names Pillow would read many other formats, some of which call other programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 # Pixels are stored in no less: deflate makes at most 1032 bytes of one, and a block of 8×8 pixels takes at least a bit.

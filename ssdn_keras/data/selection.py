@@ -80,7 +80,7 @@ class Selection:
 
     def __init__(self, source, smallest=None, largest=None, most=None, order="path"):
         self._path, self._smallest, self._largest, self._most, self.skipped = Path(source), smallest, largest, most, 0
-        self._images = open_file(source, 3)
+        self._images = open_file(source, None)
         if self._images is not None:
             for name, reason in self._images.skipped:
                 self._skip(f"{name}: {reason}")

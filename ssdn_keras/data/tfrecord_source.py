@@ -86,7 +86,8 @@ class TFRecordSource:
             except (ImageError, _OtherLayoutError):
                 with open_pages(_encoded(tfrecord.read(path, record))) as reader:
                     page = reader.pages[0]
-            checked_channels(page.channels, self.channels)
+            if self.channels is not None:  # else for `stored` alone
+                checked_channels(page.channels, self.channels)
         except _OtherLayoutError as error:
             raise ValueError(f"{path}: record {number} {error}") from None
         except ImageError as error:

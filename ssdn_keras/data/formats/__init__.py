@@ -7,9 +7,10 @@ page in turn, values H×W×C; what else belongs to a page (alpha, resolution, de
 
 from pathlib import Path
 
+from ssdn_keras.choices import MAX_PIXELS
 from ssdn_keras.data.formats.page import Page, PageShape
 from ssdn_keras.data.formats.pillow_reader import PillowReader
-from ssdn_keras.data.images import MAX_PIXELS, TIFF_SUFFIXES, ImageError
+from ssdn_keras.data.images import TIFF_SUFFIXES, ImageError
 
 __all__ = ["Page", "PageShape", "create_maps", "create_pages", "open_pages"]
 

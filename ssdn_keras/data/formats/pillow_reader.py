@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ssdn_keras.choices import MAX_PIXELS
 from ssdn_keras.data.formats import png16
 from ssdn_keras.data.formats.page import Page, PageShape
-from ssdn_keras.data.images import MAX_PIXELS, ImageError, bit_depth, is_grey, opened
+from ssdn_keras.data.images import ImageError, bit_depth, is_grey, opened
 
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 

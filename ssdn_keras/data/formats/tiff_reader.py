@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ssdn_keras.choices import MAX_PIXELS
 from ssdn_keras.data.formats.page import Page, PageShape, allocate
-from ssdn_keras.data.images import MAX_PIXELS, ImageError, check_pixels
+from ssdn_keras.data.images import ImageError, check_pixels
 
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 _ALPHA = (1, 2)
