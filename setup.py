@@ -36,6 +36,7 @@ setup(
         # `export --format=onnx`: the format, Keras's way to it from TensorFlow, and the runtime of its tests.
         "onnx": ["onnx>=1.20,<2", "tf2onnx>=1.17,<2", "onnxruntime>=1.23,<2"],
         "safetensors": ["safetensors>=0.5,<1"],  # `export --format=safetensors`
+        "torch": ["torch>=2.6"],  # KERAS_BACKEND=torch
         "tiff": ["imagecodecs>=2025.3.30,<2028"],  # TIFF files of other compression than deflate: LZW, Zstandard, …
         "test": [
             "hypothesis>=6.100,<7",

@@ -230,9 +230,7 @@ def test_training_takes_stacks_and_keeps_their_range(capfd, tmp_path):
     assert code == 0 and "other.png: holds uint8, most of the others uint16" in err and "value range" in err
     model = ssdn_keras.load(tmp_path / "run" / "final.keras")
     low, high = model.value_range
-    assert (
-        -500 < low < high < 5000 and 0.5 * (stack.max() - stack.min()) < high - low and model.noise.levels == (200, 200)
-    )
+    assert stack.min() < low < high < stack.max() and model.noise.levels == (200, 200)
     assert model.noise.parameters[0] == pytest.approx(200 / (high - low))
     for text, expected in ((f"{LOW},{HIGH}", (LOW, HIGH)), ("dtype", (0, 65535))):
         run_dir = tmp_path / text
@@ -242,7 +240,7 @@ def test_training_takes_stacks_and_keeps_their_range(capfd, tmp_path):
         assert code == 0, err
         assert ssdn_keras.load(run_dir / "final.keras").value_range == expected
     fails(capfd, 1, "--value_range was", "train", f"--train_noisy={folder}", f"--run_dir={tmp_path / 'run'}",
-          "--value_range=0,9", *flags)  # fmt: skip
+          "--value_range=0,900", *flags)  # fmt: skip
     for text in ("9,0", "x", "1,2,3", "nan,3"):
         fails(capfd, 2, "value range", "train", f"--train_noisy={folder}", f"--value_range={text}", *flags)
 
@@ -266,11 +264,13 @@ def test_sixteen_bits_train_as_eight_bits_do(capfd, tmp_path):
         models.append(ssdn_keras.load(tmp_path / f"run{name}" / "final.keras"))
     noisy = (smooth_image(7, 48, 48, 1) + np.random.RandomState(0).normal(0, 25, (48, 48))).astype("float32")
     results = [models[0].denoise(noisy, data_range=255), (models[1].denoise(LOW + noisy * scale) - LOW) / scale]
-    changed = np.abs(results[0] - noisy).max()
-    assert changed > 0.2
-    np.testing.assert_allclose(*results, atol=0.1 * changed)
+    np.testing.assert_allclose(*results, atol=1.0)
     rows = [(tmp_path / f"run{name}" / "metrics.csv").read_text().splitlines() for name in ("8", "16")]
-    levels = [float(row[-1].split(",")[row[0].split(",").index("noise_level")]) for row in rows]
+    levels, psnrs = (
+        [float(row[-1].split(",")[row[0].split(",").index(name)]) for row in rows] for name in ("noise_level", "psnr")
+    )
+    # Rounded values differ by up to 0.03 grey levels, which Adam's first steps turn into signs.
+    assert psnrs[1] == pytest.approx(psnrs[0], abs=0.1)
     assert levels[1] == pytest.approx(levels[0] * scale, rel=1e-3)
 
 
