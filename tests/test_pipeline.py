@@ -38,7 +38,7 @@ def test_examples_depend_on_seed_and_index_alone(options):
 
 
 def test_images_are_drawn_without_replacement_and_reshuffled():
-    crops = _Crops(ArraySource([np.full((8, 8, 3), i, "uint8") for i in range(10)], 3), 4, 0, None)
+    crops = _Crops(ArraySource([np.full((8, 8, 3), i, "uint8") for i in range(10)], 3), 4, 0, None, None)
     order = [round(float(crops(i, (0, 0))[0][0, 0, 0] * 255)) for i in range(30)]
     assert [sorted(order[i : i + 10]) for i in (0, 10, 20)] == [list(range(10))] * 3
     assert order[:10] != order[10:20] != order[20:]
@@ -46,7 +46,7 @@ def test_images_are_drawn_without_replacement_and_reshuffled():
 
 def test_crops_reach_every_place():
     image = np.arange(36, dtype="uint8").reshape(6, 6, 1)
-    crops = _Crops(ArraySource([image], 1), 4, 0, None)
+    crops = _Crops(ArraySource([image], 1), 4, 0, None, None)
     corners = {round(float(crops(0, place)[0][0, 0, 0] * 255))
                for place in np.random.RandomState(0).rand(200, 2)}  # fmt: skip
     assert corners == {0, 1, 2, 6, 7, 8, 12, 13, 14}

@@ -111,8 +111,8 @@ class _Training:
             position = dataclasses.replace(position, rate_factor=rate_factor)
         with self._replicas.scope():
             self._model = make_model(
-                self._settings, state is not None, self._replicas.compiler, position.rate_factor,
-                self._value_range, self._clipped,
+                self._settings, state is not None, self._replicas.compiler, rate_factor=position.rate_factor,
+                value_range=self._value_range, clipped=self._clipped,
             )  # fmt: skip
             if state is not None:
                 checkpoint.apply(state, self._model, path)
