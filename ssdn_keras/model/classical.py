@@ -64,9 +64,9 @@ class ClassicalDenoiser:
             result = self.algorithm.function(noisy, sigma) if sigma > 0 else noisy
         return {"denoised": np.asarray(result, "float32").reshape(noisy.shape)}  # scikit-image drops a single channel
 
-    def denoise(self, array, noise_level=None, data_range=None):
+    def denoise(self, array, noise_level=None, data_range=None, return_std=False, memory=None):
         """Denoise one image or a stack, as `Denoiser.denoise` does; σ that is not given is estimated from the image."""
-        return apply.denoise_array(self, array, noise_level, data_range)
+        return apply.denoise_array(self, array, noise_level, data_range, return_std, memory)
 
     def predict_images(self, noisy, parameter=None):
         """Denoise N×H×W×C images; `parameter` as for `restore`, one per image."""

@@ -133,7 +133,7 @@ class Denoiser(Training, keras.Model):
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs, training=False):
-        noisy, network_output, strength = self._forward(inputs)
+        noisy, network_output, strength = self._forward(inputs, training)
         outputs = self.algorithm.outputs(network_output, noisy, self.noise.model, strength, self.diagonal_covariance)
         if training:
             # The loss starts from what the network said; predictions have no use for it.
@@ -142,15 +142,15 @@ class Denoiser(Training, keras.Model):
                 outputs["strength"] = strength
         return outputs
 
-    def _forward(self, inputs):
+    def _forward(self, inputs, training=False):
         if not isinstance(inputs, dict):
             inputs = {"noisy": inputs}
         noisy = ops.convert_to_tensor(inputs["noisy"], "float32")
         if len(noisy.shape) != 4 or noisy.shape[-1] != self.channels:
             raise ValueError(f"expected noisy images N×H×W×{self.channels}, received shape {tuple(noisy.shape)}")
-        return noisy, self.network(noisy), self._strength(noisy, inputs.get("noise_level"))
+        return noisy, self.network(noisy, training=training), self._strength(noisy, inputs.get("noise_level"), training)
 
-    def _strength(self, noisy, level):
+    def _strength(self, noisy, level, training=False):
         """Noise parameter as the noise model wants it: N×1×1×1."""
         if not self.algorithm.uses_noise_model:
             return None
@@ -171,7 +171,7 @@ class Denoiser(Training, keras.Model):
         if self.noise_parameter == "global":
             raw = ops.broadcast_to(ops.convert_to_tensor(self.global_parameter), (batch, 1, 1, 1))
         else:
-            raw = ops.mean(self.estimator(noisy), axis=(1, 2, 3), keepdims=True)
+            raw = ops.mean(self.estimator(noisy, training=training), axis=(1, 2, 3), keepdims=True)
         return self.strength_of(raw)
 
     @staticmethod

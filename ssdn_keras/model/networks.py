@@ -86,7 +86,7 @@ class UNet(layers.Layer):
         x = upsampled.convolve_upsampled(x, kernel[:, :, :below], self.shifted)
         return leaky_relu(beside + layer.bias + x)
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         skips = [inputs]
         x = self._convolve("enc_conv0", inputs)
         for level in range(1, LEVELS + 1):
@@ -94,7 +94,7 @@ class UNet(layers.Layer):
             skips.append(x)
         x = self._convolve(f"enc_conv{LEVELS + 1}", x)
         skips.pop()
-        apart = upsampled.pays(*inputs.shape[1:3])
+        apart = upsampled.pays(*inputs.shape[1:3], training)
         for level in range(LEVELS, 0, -1):
             x = self._upsample(f"dec_conv{level}a", x, skips.pop(), apart)
             x = self._convolve(f"dec_conv{level}b", x)
@@ -154,25 +154,25 @@ class DenoisingNetwork(layers.Layer):
         """All convolution layers by the names of the paper's table."""
         return {**self.trunk.convolutions, **self.output_layers}
 
-    def _view(self, x):
+    def _view(self, x, training=False):
         # Each view is padded after its rotation: what is added below is out of its sight, and what is added at the
         # side repeats pixels of the same row. Padding the image before would put copies of a pixel in sight of it.
         height, width = ops.shape(x)[1], ops.shape(x)[2]
-        features = self.trunk(pad_to_multiple(x))
+        features = self.trunk(pad_to_multiple(x), training=training)
         if self.blindspot_size:
             features = shift_down(features, (self.blindspot_size + 1) // 2)
         return ops.slice(features, (0, 0, 0, 0), (ops.shape(x)[0], height, width, DECODER_FILTERS))
 
-    def _views(self, upright, sideways):
+    def _views(self, upright, sideways, training):
         if inputs_are_square(upright):
-            return ops.split(self._view(ops.concatenate([upright, sideways], axis=0)), 2, axis=0)
-        return [self._view(upright), self._view(sideways)]
+            return ops.split(self._view(ops.concatenate([upright, sideways], axis=0), training), 2, axis=0)
+        return [self._view(upright, training), self._view(sideways, training)]
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         if self.blindspot_size:
-            x = self.merge(self._views(*self.stack(inputs)))
+            x = self.merge(self._views(*self.stack(inputs), training))
         else:
-            x = self._view(inputs)
+            x = self._view(inputs, training)
         return self.head(x)
 
     def head(self, x):

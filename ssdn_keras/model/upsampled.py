@@ -28,12 +28,13 @@ def published_order():
         _published.reset(token)
 
 
-def pays(height, width):
-    """Whether this is faster here than upsampling first, for network inputs of this size (None: not known).
+def pays(height, width, training):
+    """Whether to do this, for network inputs of this size (None: not known), rather than to upsample first.
 
-    Not for small ones, and not with JAX on a CPU, whose transposed convolution is slow.
+    In training alone: results then are the same to the last digits whole and in tiles, here and exported. Not for small
+    inputs, and not with JAX on a CPU, whose transposed convolution is slow.
     """
-    if _published.get() or (None not in (height, width) and max(height, width) <= SMALL):
+    if not training or _published.get() or (None not in (height, width) and max(height, width) <= SMALL):
         return False
     if keras.backend.backend() != "jax":
         return True
