@@ -321,6 +321,8 @@ def test_damaged_training_files_end_in_one_line(capfd, tmp_path):
         path = tmp_path / f"{name}.h5"
         for part in (str(path), message):
             fails(capfd, 1, part, "train", f"--train_clean={path}", f"--run_dir={tmp_path / 'run'}", *SHORT)
+        if name == "two channels":  # wrong for a model of colour images, and copied as it is
+            continue
         # What is wrong with a single image is a reason to leave it out here, and then none remains.
         said = "no usable image, 2 skipped" if name == "heap" else message
         fails(capfd, 1, said, "prepare", f"--input={path}", f"--output={tmp_path / 'out'}")

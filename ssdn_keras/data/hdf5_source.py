@@ -48,6 +48,8 @@ class HDF5Source:
             found = ", ".join(str(count) for count in sorted({int(count) for count in self._shapes[~missing, 0]}))
             wanted = "1 or 3 channels (C, H, W), or 4 with alpha" if len(usual) > 1 else f"{channels} channels"
             raise ValueError(f"{path}: images must have {wanted}; they have {found}")
+        # Four channels beside images of one or three are colour and alpha; where all have four, None takes them so.
+        self._has_alpha = channels != 4 and (channels is not None or bool(np.isin(self._shapes[:, 0], (1, 3)).any()))
         large = self._shapes[:, 1:].min(axis=1) >= smallest
         self.skipped = [
             (f"{path}: image {i}", _NEVER_WRITTEN if missing[i] else too_small(self._shapes[i, 1:], smallest))
@@ -115,7 +117,7 @@ class HDF5Source:
         shape = tuple(int(size) for size in self._shapes[number])
         if flat.size != math.prod(shape):
             raise ValueError(f"{self.name(index)} has {flat.size} values, its shape {shape} needs more or fewer")
-        colours = shape[0] if self.channels in (None, shape[0]) or shape[0] != 4 else 3
+        colours = 3 if shape[0] == 4 and self._has_alpha else shape[0]
         try:
             return check_finite(flat.reshape(shape)[:colours].transpose(1, 2, 0))
         except ValueError as error:
