@@ -44,7 +44,11 @@ class HDF5Source:
             raise ValueError(f"{path}: holds no image")
         missing = ~self._shapes.any(axis=1)
         usual = (1, 3, 4) if channels in (1, 3) else (channels,)
-        if channels is not None and not np.isin(self._shapes[:, 0], usual)[~missing].all():
+        if channels is None:  # any number, but not what H, W, C was written for
+            usual, wrong = (1, 3, 4), ((self._shapes[:, 0] > 4) & (self._shapes[:, 2] <= 4)).any()
+        else:
+            wrong = not np.isin(self._shapes[:, 0], usual)[~missing].all()
+        if wrong:
             found = ", ".join(str(count) for count in sorted({int(count) for count in self._shapes[~missing, 0]}))
             wanted = "1 or 3 channels (C, H, W), or 4 with alpha" if len(usual) > 1 else f"{channels} channels"
             raise ValueError(f"{path}: images must have {wanted}; they have {found}")
