@@ -70,6 +70,14 @@ COMMAND.integer(
 )  # fmt: skip
 COMMAND.switch("diagonal_covariance", False, "A prior whose colour channels are independent.")
 COMMAND.integer("blindspot_size", 1, "Width of the blind spot in pixels: 1, 3, 5, …", lowest=1)
+COMMAND.integer(
+    "filters", 48, "Filters of the network's encoder, half of the decoder's: fewer are faster, more are better if the "
+    "training is long.", lowest=1, highest=1024,
+)  # fmt: skip
+COMMAND.integer(
+    "estimator_filters", None, "The same of the network that estimates the noise. By default as --filters.", lowest=1,
+    highest=1024,
+)  # fmt: skip
 COMMAND.group("Masks of n2v and n2v2")
 COMMAND.integer("n2v_box", 8, "Side of the boxes, in pixels, that each get their share of masked pixels.", lowest=2)
 COMMAND.number(

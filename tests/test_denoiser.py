@@ -272,3 +272,28 @@ def test_a_file_can_be_computed_in_another_precision(tmp_path):
     assert half.network.compute_dtype == "bfloat16"
     # On average: how far single pixels go, up to 0.15 where the prior is wide, depends on the weights that were drawn.
     assert 0 < np.abs(actual - expected).mean() < 0.02
+
+
+def test_networks_of_other_widths(tmp_path):
+    model = ssdn_keras.Denoiser("gauss", "per_image", filters=8, estimator_filters=4)
+    shapes = {name: tuple(layer.kernel.shape) for name, layer in model.network.convolutions().items()}
+    assert shapes["enc_conv0"] == (3, 3, 3, 8) and shapes["dec_conv1b"] == (3, 3, 16, 16)
+    assert shapes["nin_a"] == (1, 1, 64, 64) and shapes["nin_c"][2] == 16
+    assert tuple(model.estimator.convolutions()["enc_conv1"].kernel.shape) == (3, 3, 4, 4)
+    noisy = np.random.RandomState(0).rand(1, 40, 33, 3).astype("float32")
+    model.save(tmp_path / "narrow.keras")
+    loaded = ssdn_keras.load(tmp_path / "narrow.keras")
+    assert loaded.count_params() == model.count_params()
+    np.testing.assert_array_equal(loaded({"noisy": noisy})["denoised"], model({"noisy": noisy})["denoised"])
+
+
+def test_the_published_width_is_the_default():
+    assert ssdn_keras.Denoiser().count_params() == 1_269_129
+    assert ssdn_keras.Denoiser(filters=12, noise_parameter="per_image").estimator_filters == 12
+
+
+@pytest.mark.parametrize("name", ["filters", "estimator_filters"])
+@pytest.mark.parametrize("value", [-1, 2000, 1.5, True])
+def test_a_wrong_width_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be from 1 to 1024. Received: {name}={value}"):
+        ssdn_keras.Denoiser(**{name: value})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import ssdn_keras
 from ssdn_keras import denoising
 from ssdn_keras.data.formats import create_pages, open_pages
-from ssdn_keras.model import apply, networks
+from ssdn_keras.model import apply
 from ssdn_keras.model.receptive_field import GRID, margins, window
 from ssdn_keras.model.tiling import _rotated
 from ssdn_keras.value_range import from_network, to_network
@@ -155,25 +155,21 @@ def test_rotated_places(height, width, data):
 def test_tiled_equals_whole(height, width, channels, tile, blindspot_size, diagonal, dtype):
     """With narrow networks, which depend on as much of the image as wide ones."""
     keras.utils.set_random_seed(0)
-    kept = networks.ENCODER_FILTERS, networks.DECODER_FILTERS
-    networks.ENCODER_FILTERS, networks.DECODER_FILTERS = 4, 8
-    try:
-        algorithm = {"algorithm": "ssdn", "blindspot_size": blindspot_size} if blindspot_size else {"algorithm": "n2c"}
-        value_range = (-3.0, 3.0) if dtype.startswith("f") else None
-        model = ssdn_keras.Denoiser(
-            "gauss0.5" if value_range else "gauss25",
-            channels=channels,
-            value_range=value_range,
-            diagonal_covariance=diagonal,
-            **algorithm,
-        )
-        image = random((height, width, channels), dtype)
-        tiled, std = np.zeros((2, height, width, channels), "float32")
-        std = std if blindspot_size else None
-        apply.denoise_page(model, image, tiled, std, value_range=value_range, tile=tile)
-        outputs = model({"noisy": to_network(image, value_range)[None]})
-    finally:
-        networks.ENCODER_FILTERS, networks.DECODER_FILTERS = kept
+    algorithm = {"algorithm": "ssdn", "blindspot_size": blindspot_size} if blindspot_size else {"algorithm": "n2c"}
+    value_range = (-3.0, 3.0) if dtype.startswith("f") else None
+    model = ssdn_keras.Denoiser(
+        "gauss0.5" if value_range else "gauss25",
+        channels=channels,
+        value_range=value_range,
+        diagonal_covariance=diagonal,
+        filters=4,
+        **algorithm,
+    )
+    image = random((height, width, channels), dtype)
+    tiled, std = np.zeros((2, height, width, channels), "float32")
+    std = std if blindspot_size else None
+    apply.denoise_page(model, image, tiled, std, value_range=value_range, tile=tile)
+    outputs = model({"noisy": to_network(image, value_range)[None]})
     whole = from_network(np.array(outputs["denoised"])[0], "float32", value_range, image.dtype)
     span = 6 if value_range else np.iinfo(dtype).max
     np.testing.assert_allclose(tiled / span, whole / span, atol=3e-5, rtol=1e-5)  # see test_tiling.py

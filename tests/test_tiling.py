@@ -6,7 +6,7 @@ import pytest
 from conftest import smooth_image
 
 import ssdn_keras
-from ssdn_keras.model import apply, networks, tiling
+from ssdn_keras.model import apply, tiling
 from ssdn_keras.model.receptive_field import margins, window
 
 MODELS = {
@@ -20,19 +20,14 @@ MODELS = {
 }
 
 
-@pytest.fixture(scope="module")
-def narrow():
-    """Networks with few filters, which see as much of an image as wide ones."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(networks, "ENCODER_FILTERS", 4)
-        patch.setattr(networks, "DECODER_FILTERS", 8)
-        yield
+# Networks with few filters see as much of an image as wide ones.
+NARROW = 4
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def model(request, narrow):
+def model(request):
     keras.utils.set_random_seed(3)
-    made = ssdn_keras.Denoiser(**MODELS[request.param])
+    made = ssdn_keras.Denoiser(**MODELS[request.param], filters=NARROW)
     if made.estimator is not None:  # its last layer starts at zero, and would see nothing
         layer = made.estimator.output_layers["nin_c"]
         layer.kernel.assign(np.random.RandomState(0).normal(0, 0.1, layer.kernel.shape))
@@ -68,14 +63,14 @@ def test_tiles_give_the_same(model):
 
 
 @pytest.mark.parametrize("height,width,tile", [(203, 97, 96), (31, 140, 32), (1, 1, 32), (64, 70, 33)])
-def test_tiles_give_the_same_at_any_size(narrow, height, width, tile):
-    assert_tiles_give_the_same(ssdn_keras.Denoiser("gauss25", channels=1), height, width, tile)
+def test_tiles_give_the_same_at_any_size(height, width, tile):
+    assert_tiles_give_the_same(ssdn_keras.Denoiser("gauss25", channels=1, filters=NARROW), height, width, tile)
 
 
-def test_tiles_that_see_nothing_of_each_other_give_the_same(narrow):
+def test_tiles_that_see_nothing_of_each_other_give_the_same():
     """An image that is several times as large as what a tile sees: a margin that is too small would show."""
     keras.utils.set_random_seed(0)
-    model = ssdn_keras.Denoiser("gauss25", channels=1)
+    model = ssdn_keras.Denoiser("gauss25", channels=1, filters=NARROW)
     image = picture(500, 70, 1)
     for turned in (image, np.rot90(image)):
         for tiled, whole in zip(denoise(model, turned, 64), denoise(model, turned, None), strict=True):
@@ -84,7 +79,7 @@ def test_tiles_that_see_nothing_of_each_other_give_the_same(narrow):
 
 @pytest.mark.parametrize("blind", [0, 1, 5])
 @pytest.mark.parametrize("place", [96, 113, 127])
-def test_the_receptive_field_is_large_enough(narrow, blind, place):
+def test_the_receptive_field_is_large_enough(blind, place):
     """What the window leaves out changes nothing."""
     keras.utils.set_random_seed(1)
     network = ssdn_keras.Denoiser(
@@ -108,8 +103,8 @@ def test_the_receptive_field_is_large_enough(narrow, blind, place):
     assert max(margins(blind)) <= (352 if blind else 192)
 
 
-def test_memory_decides_about_tiles(monkeypatch, narrow):
-    model = ssdn_keras.Denoiser("gauss25", channels=1)
+def test_memory_decides_about_tiles(monkeypatch):
+    model = ssdn_keras.Denoiser("gauss25", channels=1, filters=NARROW)
     tiles = []
     monkeypatch.setattr(tiling, "resident_memory", lambda: 2**30)
     monkeypatch.setattr(tiling._Tiled, "run", lambda self, *_: tiles.append(self._tile))
@@ -134,8 +129,8 @@ class ResourceExhaustedError(Exception):
     MemoryError(), ResourceExhaustedError("OOM"), RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying"),
     RuntimeError("CUDA out of memory. Tried to allocate"),
 ])  # fmt: skip
-def test_out_of_memory_halves_the_tiles(monkeypatch, narrow, caplog, error):
-    model = ssdn_keras.Denoiser("gauss", "per_image", channels=1)
+def test_out_of_memory_halves_the_tiles(monkeypatch, caplog, error):
+    model = ssdn_keras.Denoiser("gauss", "per_image", channels=1, filters=NARROW)
     image, sizes = (picture(130, 200, 1) * 255).clip(0, 255).astype("uint8")[..., 0], []
     whole = model.denoise(image)
     features = tiling._Tiled._features
@@ -158,8 +153,8 @@ def test_out_of_memory_halves_the_tiles(monkeypatch, narrow, caplog, error):
         model.denoise(image)
 
 
-def test_other_errors_are_not_tried_again(monkeypatch, narrow):
-    model = ssdn_keras.Denoiser("gauss25", channels=1)
+def test_other_errors_are_not_tried_again(monkeypatch):
+    model = ssdn_keras.Denoiser("gauss25", channels=1, filters=NARROW)
 
     def fail(*_):
         raise ValueError("something else")
@@ -169,8 +164,8 @@ def test_other_errors_are_not_tried_again(monkeypatch, narrow):
         model.denoise(np.zeros((8, 8), "uint8"))
 
 
-def test_std_is_in_the_units_of_the_image(narrow):
-    model = ssdn_keras.Denoiser("gauss25", channels=1)
+def test_std_is_in_the_units_of_the_image():
+    model = ssdn_keras.Denoiser("gauss25", channels=1, filters=NARROW)
     image = (picture(40, 50, 1) * 255).clip(0, 255).astype("uint8")[..., 0]
     denoised, std = model.denoise(image, return_std=True)
     np.testing.assert_array_equal(denoised, model.denoise(image))

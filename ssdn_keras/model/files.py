@@ -43,9 +43,11 @@ _SETTINGS = {
     "algorithm": _text,
     "value_range": _pair,
     "clipped": _pair,
+    "filters": _count,
+    "estimator_filters": _count,
 }
 # Settings that files of older versions do not have; they are at their default there.
-_LATER = {"value_range": None, "clipped": None}
+_LATER = {"value_range": None, "clipped": None, "filters": None, "estimator_filters": None}
 
 
 def load(path, dtype="float32"):

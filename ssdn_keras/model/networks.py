@@ -8,8 +8,8 @@ from ssdn_keras.model.activation import leaky_relu
 from ssdn_keras.model.layers import PACKAGE, RotateMerge, RotateStack, ShiftConv2D, ShiftPool, pad_above, shift_down
 
 LEVELS = 5
-ENCODER_FILTERS = 48
-DECODER_FILTERS = 96
+# Of the encoder, as published; the decoder has twice as many.
+FILTERS = 48
 
 
 def _he_normal(fan_in):
@@ -37,20 +37,22 @@ def pad_to_multiple(x, multiple=2**LEVELS):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class UNet(layers.Layer):
-    """Encoder and decoder: N×H×W×C to N×H×W×96, with H and W multiples of 32.
+    """Encoder and decoder: N×H×W×C to N×H×W×2·filters, with H and W multiples of 32.
 
     Args:
         shifted: every convolution and pool sees only rows at or above its own.
+        filters: of the convolutions of the encoder; those of the decoder have twice as many.
     """
 
-    def __init__(self, shifted, **kwargs):
+    def __init__(self, shifted, filters=FILTERS, **kwargs):
         super().__init__(**kwargs)
         self.shifted = shifted
+        self.filters = filters
         self.pool = ShiftPool(dtype=self.dtype_policy) if shifted else layers.MaxPooling2D(2, dtype=self.dtype_policy)
         self.convolutions = {}
 
     def build(self, input_shape):
-        channels = input_shape[-1]
+        channels, encoder, decoder = input_shape[-1], self.filters, 2 * self.filters
 
         def add(name, inputs, filters):
             arguments = {"kernel_initializer": _he_normal(9 * inputs), "dtype": self.dtype_policy, "name": name}
@@ -59,15 +61,15 @@ class UNet(layers.Layer):
             layer.build((None, None, None, inputs))
             self.convolutions[name] = layer
 
-        add("enc_conv0", channels, ENCODER_FILTERS)
+        add("enc_conv0", channels, encoder)
         for level in range(1, LEVELS + 2):
-            add(f"enc_conv{level}", ENCODER_FILTERS, ENCODER_FILTERS)
-        below = ENCODER_FILTERS
+            add(f"enc_conv{level}", encoder, encoder)
+        below = encoder
         for level in range(LEVELS, 0, -1):
-            skip = ENCODER_FILTERS if level > 1 else channels
-            add(f"dec_conv{level}a", below + skip, DECODER_FILTERS)
-            add(f"dec_conv{level}b", DECODER_FILTERS, DECODER_FILTERS)
-            below = DECODER_FILTERS
+            skip = encoder if level > 1 else channels
+            add(f"dec_conv{level}a", below + skip, decoder)
+            add(f"dec_conv{level}b", decoder, decoder)
+            below = decoder
         super().build(input_shape)
 
     def _convolve(self, name, x):
@@ -101,10 +103,10 @@ class UNet(layers.Layer):
         return x
 
     def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], DECODER_FILTERS)
+        return (*input_shape[:-1], 2 * self.filters)
 
     def get_config(self):
-        return {**super().get_config(), "shifted": self.shifted}
+        return {**super().get_config(), "shifted": self.shifted, "filters": self.filters}
 
 
 def inputs_are_square(x):
@@ -121,28 +123,31 @@ class DenoisingNetwork(layers.Layer):
         blindspot_size: 0 for an ordinary network; 1, 3, 5, … for one whose output at a pixel does not depend on the
             square of that many pixels around it.
         zero_output: start with an output of exactly zero. Noise estimation does not converge otherwise.
+        filters: of the encoder; 48 as published.
     """
 
-    def __init__(self, components, blindspot_size=1, zero_output=False, **kwargs):
+    def __init__(self, components, blindspot_size=1, zero_output=False, filters=FILTERS, **kwargs):
         super().__init__(**kwargs)
         if blindspot_size != 0 and (blindspot_size < 0 or blindspot_size % 2 == 0):
             raise ValueError(f"blindspot_size must be 0 or odd. Received: blindspot_size={blindspot_size}")
         self.components = components
         self.blindspot_size = blindspot_size
         self.zero_output = zero_output
-        self.trunk = UNet(shifted=blindspot_size > 0, dtype=self.dtype_policy, name="trunk")
+        self.filters = filters
+        self.trunk = UNet(shifted=blindspot_size > 0, filters=filters, dtype=self.dtype_policy, name="trunk")
         self.stack = RotateStack(dtype=self.dtype_policy)
         self.merge = RotateMerge(dtype=self.dtype_policy)
         self.output_layers = {}
 
     def build(self, input_shape):
         self.trunk.build(input_shape)
-        inputs = DECODER_FILTERS * (4 if self.blindspot_size else 1)
-        last = initializers.Zeros() if self.zero_output else initializers.RandomNormal(stddev=DECODER_FILTERS**-0.5)
+        width = 2 * self.filters
+        inputs = width * (4 if self.blindspot_size else 1)
+        last = initializers.Zeros() if self.zero_output else initializers.RandomNormal(stddev=width**-0.5)
         stages = [
             ("nin_a", inputs, inputs, _he_normal(inputs)),
-            ("nin_b", inputs, DECODER_FILTERS, _he_normal(inputs)),
-            ("nin_c", DECODER_FILTERS, self.components, last),
+            ("nin_b", inputs, width, _he_normal(inputs)),
+            ("nin_c", width, self.components, last),
         ]
         for name, fan_in, filters, initializer in stages:
             layer = layers.Conv2D(filters, 1, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
@@ -161,7 +166,7 @@ class DenoisingNetwork(layers.Layer):
         features = self.trunk(pad_to_multiple(x), training=training)
         if self.blindspot_size:
             features = shift_down(features, (self.blindspot_size + 1) // 2)
-        return ops.slice(features, (0, 0, 0, 0), (ops.shape(x)[0], height, width, DECODER_FILTERS))
+        return ops.slice(features, (0, 0, 0, 0), (ops.shape(x)[0], height, width, 2 * self.filters))
 
     def _views(self, upright, sideways, training):
         if inputs_are_square(upright):
@@ -189,5 +194,6 @@ class DenoisingNetwork(layers.Layer):
             "components": self.components,
             "blindspot_size": self.blindspot_size,
             "zero_output": self.zero_output,
+            "filters": self.filters,
         }
         return {**super().get_config(), **config}

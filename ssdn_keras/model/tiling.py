@@ -14,8 +14,8 @@ from keras import ops
 from ssdn_keras.memory import free_memory, resident_memory
 from ssdn_keras.model.receptive_field import GRID, margins, window
 
-# Bytes per pixel at the peak, measured with TensorFlow on a processor: of the whole model with and without a blind
-# spot; of one view through the trunk; of the features that are kept of a tile.
+# Bytes per pixel at the peak, measured with TensorFlow on a processor, with as many filters as published (fewer need
+# less): of the whole model with and without a blind spot; of one view through the trunk; of what is kept of a tile.
 _WHOLE_BLIND, _WHOLE_PLAIN, _VIEW, _FEATURES = 7500, 2800, 2900, 1600
 # Bytes per pixel and number of the network's outputs that the posterior takes.
 _PER_COMPONENT = 40

@@ -29,6 +29,8 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
         algorithm=settings.algorithm,
         value_range=value_range,
         clipped=clipped,
+        filters=settings.filters,
+        estimator_filters=settings.estimator_filters,
         dtype=settings.precision,
         name="denoiser",
     )
@@ -55,8 +57,9 @@ _FREE = ("name", "dtype", "version", "noise", "noise_range", "noise_parameter", 
 def copy_weights(source, target, name):
     """Start `target` from a trained model of the same network; noise parameter, ranges and clipping may differ."""
     ours, theirs = target.get_config(), source.get_config()
+    free = _FREE if source.estimator and target.estimator else (*_FREE, "estimator_filters")
     different = [
-        f"{key} is {theirs[key]!r}, not {ours[key]!r}" for key in ours if key not in _FREE and ours[key] != theirs[key]
+        f"{key} is {theirs[key]!r}, not {ours[key]!r}" for key in ours if key not in free and ours[key] != theirs[key]
     ]
     if source.noise.kind != target.noise.kind:
         different.append(f"noise is {source.noise.kind!r}, not {target.noise.kind!r}")

@@ -21,6 +21,8 @@ class TrainSettings:
     channels: int = 3
     diagonal_covariance: bool = False
     blindspot_size: int = 1
+    filters: int = 48
+    estimator_filters: int | None = None
     train_clean: str | None = None
     train_noisy: str | None = None
     freeze_noise: bool = False
