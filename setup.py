@@ -11,7 +11,8 @@ setup(
     version=version["__version__"],
     packages=find_packages(include=["ssdn_keras", "ssdn_keras.*"]),
     package_data={
-        f"ssdn_keras.{part}": ["templates/*.html"] for part in ("comparison", "diagnosis", "reproduction")
+        "ssdn_keras.shipped": ["networks/*"],
+        **{f"ssdn_keras.{part}": ["templates/*.html"] for part in ("comparison", "diagnosis", "reproduction")},
     },
     install_requires=[
         "absl-py>=2.1,<3",  # flags of the commands

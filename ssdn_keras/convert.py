@@ -5,13 +5,13 @@ from pathlib import Path
 
 from ssdn_keras.cli import Command, UsageError, checked
 
-_KINDS = {".pickle": (".keras", ".npz"), ".wt": (".keras", ".npz"), ".keras": (".npz",), ".npz": (".keras",)}
+_KINDS = {".pickle": (".keras", ".npz"), ".wt": (".keras", ".npz"), ".keras": (".npz", ".keras"), ".npz": (".keras",)}
 
 COMMAND = Command(
     "python -m ssdn_keras.convert",
     "Reads a network of the authors' program (.pickle) or of the PyTorch reimplementation (.wt) without running "
     "anything of it, and writes a model (.keras), or its variables by the authors' names (.npz). A model (.keras) "
-    "becomes such an .npz file, too.",
+    "becomes such an .npz file, too, or with --half a model of half the size.",
     "FROM TO",
 )
 COMMAND.group("Conversion")
@@ -27,6 +27,7 @@ COMMAND.string(
     "With FROM.npz: the experiment that the variables belong to, such as gauss25-blindspot-sigma_known or "
     "poisson30-n2c-mono.",
 )
+COMMAND.switch("half", False, "From .keras to .keras: weights of 16 bits, for a file of half the size.")
 COMMAND.switch("overwrite", False, "Replace a result that exists.")
 
 
@@ -108,6 +109,10 @@ def _write(target, model, variables):
 
 
 def _convert_model(source, target, flags):
+    if flags.half:
+        from ssdn_keras.model.half import write_half
+
+        return _describe(write_half(source, target))
     from ssdn_keras.interop import original
     from ssdn_keras.interop.variables_file import write_variables
     from ssdn_keras.model.files import load
@@ -151,8 +156,10 @@ def main(flags, arguments):
     if target.suffix.lower() not in _KINDS.get(kind, ()):
         raise UsageError(
             f"cannot convert {source.name} to {target.name}: .pickle and .wt become .keras or .npz, .keras becomes "
-            ".npz, and .npz becomes .keras"
+            ".npz (or with --half a smaller .keras), and .npz becomes .keras"
         )
+    if flags.half != (kind == target.suffix.lower() == ".keras"):
+        raise UsageError("--half goes with two .keras files: it makes a smaller one of the first")
     if target.exists() and not flags.overwrite:
         raise UsageError(f"{target} exists: give --overwrite to replace it")
     if kind not in (".pickle", ".wt") and flags.noise:

@@ -1,11 +1,12 @@
-"""python -m ssdn_keras.demo: watch a network learn to denoise from noisy photographs alone."""
+"""python -m ssdn_keras.demo: denoise with a network of the package, and watch another one learn."""
 
 from ssdn_keras.cli import Command, make_folder
 
 COMMAND = Command(
     "python -m ssdn_keras.demo",
-    "Draws noise (σ = 25) once for each of five photographs that come with scikit-image, trains a blind-spot network "
-    "on these noisy images alone, denoises other images and compares with non-local means.",
+    "Denoises two photographs with a network that comes with the package; then draws noise (σ = 25) once for each of "
+    "five others, which come with scikit-image, trains a new network on these noisy images alone, denoises the same "
+    "two and compares with non-local means.",
 )
 COMMAND.group("Demonstration")
 COMMAND.string("output", "demo", "Folder for the picture (demo.png) and the model (final.keras).")

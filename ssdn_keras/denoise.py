@@ -9,14 +9,19 @@ from ssdn_keras.cli import Command, UsageError, checked, describe, make_folder
 COMMAND = Command(
     "python -m ssdn_keras.denoise",
     "Denoises PNG, JPEG, WebP, BMP and TIFF files, or folders of them; of a stack every page. Results have the same "
-    "names, formats and types of values. A file that cannot be denoised is named, and the rest goes on; the exit code "
-    "is then 1.",
+    "names, formats and types of values. Without --model, networks that come with the package do it. A file that "
+    "cannot be denoised is named, and the rest goes on; the exit code is then 1.",
     "FILES_OR_FOLDERS",
 )
 COMMAND.group("Files")
-COMMAND.string("model", None, "Trained model (.keras).")
+COMMAND.string(
+    "model",
+    None,
+    "Trained model (.keras), or the name of a network that comes with the package, for Gaussian noise of unknown "
+    "level: gauss-rgb or gauss-mono. By default one of these, by the number of channels of each file.",
+)
 COMMAND.choice("algorithm", None, CLASSICAL_NAMES, "Instead of a model: non-local means, wavelet shrinkage or CBM3D.")
-COMMAND.string("output", None, "Folder for the results.")
+COMMAND.string("output", "denoised", "Folder for the results.")
 COMMAND.switch("overwrite", False, "Replace results that exist.")
 COMMAND.switch("resume", False, "Leave out files whose results exist: what an earlier start has done.")
 COMMAND.string(
@@ -34,6 +39,10 @@ COMMAND.switch(
     False,
     "Write the posterior standard deviation beside each result, in the values of the file: NAME.std.tif, float32.",
 )
+COMMAND.switch(
+    "self_ensemble", False, "Average over the eight rotations and reflections of each image: a little better, in eight "
+    "times the time."
+)  # fmt: skip
 COMMAND.group("Noise")
 COMMAND.number(
     "noise_level",
@@ -74,6 +83,19 @@ def open_model(flags):
     if not needs_level and flags.noise_level is not None:
         raise UsageError("this model needs no --noise_level: leave it out")
     return model
+
+
+def open_shipped(flags):
+    """A function of the number of channels that gives the network for it that comes with the package."""
+    import functools
+
+    from ssdn_keras import shipped
+    from ssdn_keras.model.files import load
+
+    if flags.noise_level is not None:
+        raise UsageError("the networks that come with the package need no --noise_level: leave it out")
+    opened = functools.cache(load)
+    return lambda channels: opened(shipped.suited(channels))
 
 
 def open_classical(flags):
@@ -135,6 +157,8 @@ def denoise_all(denoiser, pairs, flags):
                     None if flags.memory is None else flags.memory * 2**30,
                     flags.max_pixels,
                     show,
+                    flags.self_ensemble,
+                    not flags.model,
                 )
             except Exception as error:
                 if not isinstance(error, (ValueError, OSError)) and not is_out_of_memory(error):
@@ -147,18 +171,23 @@ def denoise_all(denoiser, pairs, flags):
 
 def main(flags, arguments):
     """Denoise by the flags."""
-    if bool(flags.model) == bool(flags.algorithm) or not flags.output or not arguments:
-        raise UsageError("give --model or --algorithm, --output and the files or folders to denoise")
-    if flags.model and flags["noise"].present:
+    if flags.model and flags.algorithm:
+        raise UsageError("give --model or --algorithm, not both")
+    if not arguments or not flags.output:
+        raise UsageError("give the files or folders to denoise, and --output")
+    if not flags.algorithm and flags["noise"].present:
         raise UsageError("--noise goes with --algorithm: a model knows its kind of noise")
     if flags.overwrite and flags.resume:
         raise UsageError("give --overwrite or --resume, not both")
     pairs, before = choose_pairs(flags, arguments)
     from ssdn_keras.model.apply import check_std
 
-    denoiser = open_classical(flags) if flags.algorithm else open_model(flags)
-    checked(check_std, denoiser, flags.std)
-    _check_level(denoiser, flags.noise_level, pairs)
+    if flags.model or flags.algorithm:
+        denoiser = open_classical(flags) if flags.algorithm else open_model(flags)
+        checked(check_std, denoiser, flags.std)
+        _check_level(denoiser, flags.noise_level, pairs)
+    else:
+        denoiser = open_shipped(flags)
     make_folder(flags.output)
     failed = denoise_all(denoiser, pairs, flags)
     skipped = f", {before} were there" if before else ""

@@ -8,11 +8,14 @@ from ssdn_keras.choices import MAX_PIXELS
 from ssdn_keras.data.formats import create_maps, create_pages, open_pages
 from ssdn_keras.data.formats.page import allocate
 from ssdn_keras.data.images import ImageError, atomic
+from ssdn_keras.data.measured_range import HIGH, LOW
 from ssdn_keras.model import apply
 from ssdn_keras.value_range import white_of
 
 # Bytes of an image that are looked at at a time.
 _PART = 2**24
+# Of a stack so many pages, and of each so many values, tell the range.
+_PAGES, _PIXELS = 20, 10**6
 
 
 def denoise_file(
@@ -26,13 +29,15 @@ def denoise_file(
     memory=None,
     max_pixels=MAX_PIXELS,
     progress=None,
+    self_ensemble=False,
+    measure_range=False,
 ):
     """Denoise one file; alpha, descriptions, resolution and colour profile are kept as they are.
 
     Args:
         source, target: paths; folders are made. The target is whole or absent.
-        denoiser: a `Denoiser` or `ClassicalDenoiser`. One for one channel denoises each channel by itself, one for
-            three takes grey as well.
+        denoiser: a `Denoiser` or `ClassicalDenoiser`, or a function of the number of channels that gives one. One for
+            one channel denoises each channel by itself, one for three takes grey as well.
         noise_level: in the units of the file (σ), or λ, or percent; None where it is not needed.
         std: path of a TIFF file for the posterior standard deviation in the units of the file, or None.
         output_dtype: NumPy's name of the type of the results; by default that of the file.
@@ -40,19 +45,27 @@ def denoise_file(
         memory: see `Denoiser.denoise`.
         max_pixels: pages with more pixels are refused.
         progress: function (pixels done, pixels in all), called after every tile and page.
+        self_ensemble: average over rotations and reflections, see `Denoiser.denoise`.
+        measure_range: where the model has no range of values and the file does not have 8 bits, percentiles of its
+            values become 0 and 1.
 
     Raises:
         ImageError, ValueError: the file cannot be read, has other channels, or holds NaN; or the noise level is wrong.
     """
-    apply.check_std(denoiser, std is not None)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_pages(source, max_pixels))
+        if not hasattr(denoiser, "denoise"):
+            denoiser = denoiser(reader.pages[0].channels)
+        apply.check_std(denoiser, std is not None)
         for shape in reader.pages:
             check_channels(shape.channels, denoiser.channels)
         total = sum(shape.height * shape.width for shape in reader.pages)
         target.parent.mkdir(parents=True, exist_ok=True)
         writer = stack.enter_context(create_pages(stack.enter_context(atomic(target)), reader, output_dtype))
         maps = None if std is None else stack.enter_context(create_maps(stack.enter_context(atomic(std)), reader))
+        value_range = denoiser.value_range
+        if measure_range and value_range is None and reader.pages[0].dtype != "uint8":
+            value_range = range_of(reader)
         done = 0
         for index, shape in enumerate(reader.pages):
             page = reader.read(index)
@@ -68,7 +81,9 @@ def denoise_file(
                 if progress is not None:
                     progress(done, total)
 
-            _denoise_page(denoiser, page.values, results, parameter, keep_nan, memory, tile_done)
+            denoise = apply.denoise_page_turned if self_ensemble else apply.denoise_page
+            options = {"value_range": value_range, "memory": memory, "progress": tile_done}
+            _denoise_page(denoise, denoiser, page.values, results, keep_nan, parameter=parameter, **options)
             writer.write(index, results[0], page.alpha)
             if maps is not None:
                 maps.write(index, results[1])
@@ -91,7 +106,20 @@ def nominal_level(denoiser, noise_level, dtype):
     return noise_level * (255.0 / white_of(dtype))
 
 
-def _denoise_page(denoiser, values, results, parameter, keep_nan, memory, progress):
+def range_of(reader):
+    """(low, high) of the values of a file, as `data.measured_range` has it of a training set; None if all are equal."""
+    step = max(len(reader.pages) // _PAGES, 1)
+    parts = []
+    for index in range(0, len(reader.pages), step):
+        values = reader.read(index).values.reshape(-1)
+        values = values[:: max(len(values) // _PIXELS, 1)].astype("float64")
+        parts.append(values[np.isfinite(values)])
+    values = np.concatenate(parts)
+    low, high = np.percentile(values, [LOW, HIGH]) if len(values) else (0.0, 0.0)
+    return (float(low), float(high)) if low < high else None
+
+
+def _denoise_page(denoise, denoiser, values, results, keep_nan, **options):
     bad = _count_bad(values)
     if bad and not keep_nan:
         raise ImageError(f"holds {bad} values that are NaN or infinite; --nan=keep passes them through")
@@ -100,15 +128,7 @@ def _denoise_page(denoiser, values, results, parameter, keep_nan, memory, progre
     channels = values.shape[-1]
     parts = [slice(None)] if denoiser.channels != 1 else [slice(c, c + 1) for c in range(channels)]
     for part in parts:
-        apply.denoise_page(
-            denoiser,
-            values[..., part],
-            *(result[..., part] for result in results),
-            parameter=parameter,
-            value_range=denoiser.value_range,
-            memory=memory,
-            progress=progress,
-        )
+        denoise(denoiser, values[..., part], *(result[..., part] for result in results), **options)
     if bad:
         mask = ~np.isfinite(original)
         results[0][mask] = original[mask] if results[0].dtype.kind == "f" else 0

@@ -26,6 +26,9 @@ COMMAND.group("Protocol")
 COMMAND.integer("repeats", None, "How often each image is used, instead of the published number.", lowest=1)
 COMMAND.integer("limit", None, "Use only the first so many images of each set.", lowest=1)
 COMMAND.integer("seed", 0, "Seed of the noise.", lowest=0, highest=2**32 - 1)
+COMMAND.switch(
+    "self_ensemble", False, "Average over the eight rotations and reflections of each image: eight times the time."
+)
 COMMAND.group("Output")
 COMMAND.string(
     "output", None, "Folder for per_image.csv, results.json and the images; by default `evaluation` beside the model."
@@ -63,9 +66,10 @@ def main(flags, _):
         raise UsageError(f"--noise={spec}: the model was made for {model.noise.kind} noise")
     make_folder(output)
     record = {"model": model.get_config(), "noise": str(spec), "seed": flags.seed}
+    record["self_ensemble"] = flags.self_ensemble
     evaluate(
         model, test_sets, spec, output, flags.save_images, record,
-        seed=flags.seed, repeats=flags.repeats, limit=flags.limit,
+        seed=flags.seed, repeats=flags.repeats, limit=flags.limit, self_ensemble=flags.self_ensemble,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ssdn_keras.data.images import list_images
 from ssdn_keras.evaluation import metrics
+from ssdn_keras.model.self_ensemble import average
 from ssdn_keras.noise.poisson import Poisson
 from ssdn_keras.noise.sampling import NumpyRandom, draw_parameter
 
@@ -102,13 +103,20 @@ def corrupt(clean, spec, seed, index, repeat):
     return TestImage(noisy, float(parameter), height, width, squared)
 
 
-def denoise(denoiser, test_image):
-    """All outputs of a denoiser, trained or classical, for a test image, without padding: arrays H×W×C and H×W."""
+def denoise(denoiser, test_image, self_ensemble=False):
+    """All outputs of a denoiser, trained or classical, for a test image, without padding: arrays H×W×C and H×W.
+
+    With `self_ensemble` their means over rotations and reflections.
+    """
     if denoiser.sees_padding == "square":
         noisy = test_image.squared()
     else:
         noisy = test_image.noisy if denoiser.sees_padding else test_image.crop(test_image.noisy)
-    outputs = denoiser.restore(noisy, test_image.parameter)
+
+    def outputs_of(image):
+        return denoiser.restore(image, test_image.parameter)
+
+    outputs = average(outputs_of, noisy) if self_ensemble else outputs_of(noisy)
     return {name: test_image.crop(value) for name, value in outputs.items()}
 
 

@@ -13,9 +13,9 @@ from ssdn_keras.evaluation import metrics, protocol, report
 STD_GAIN = 8
 
 
-def _one(model, spec, clean, seed, index, repeat):
+def _one(model, spec, clean, seed, index, repeat, self_ensemble):
     test_image = protocol.corrupt(clean, spec, seed, index, repeat)
-    outputs = protocol.denoise(model, test_image)
+    outputs = protocol.denoise(model, test_image, self_ensemble)
     row = protocol.score(clean, test_image, outputs)
     row["noise_level"] = test_image.parameter * spec.level_scale
     if model.estimated:
@@ -39,6 +39,7 @@ def evaluate_set(
     kinds=("clean", "noisy", "mean", "denoised"),
     done=None,
     on_image=None,
+    self_ensemble=False,
 ):
     """Rows of results for every image and repeat of a test set.
 
@@ -52,6 +53,7 @@ def evaluate_set(
         picture_folder: where to write images of the first repeat, or None.
         kinds: which: clean, noisy, mean, denoised, std (posterior standard deviation).
         done: `RowsFile` of rows that exist; new ones are added to it.
+        self_ensemble: average over rotations and reflections of each image.
         on_image: called after every image and repeat with the number of pixels and whether it was new.
 
     Returns:
@@ -77,7 +79,7 @@ def evaluate_set(
                 row = done.get(name, repeat) if done is not None else None
                 new = row is None
                 if new:
-                    row, pictures = _one(model, spec, clean, seed, index, repeat)
+                    row, pictures = _one(model, spec, clean, seed, index, repeat, self_ensemble)
                     row = {"set": test_set.name, "image": name, "repeat": repeat, **row}
                     if picture_folder and repeat == 0:
                         pictures["clean"] = clean

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from ssdn_keras.model import self_ensemble as ensemble
 from ssdn_keras.model import tiling
 from ssdn_keras.noise.levels import level_limits
-from ssdn_keras.value_range import from_network, span, to_network
+from ssdn_keras.value_range import cast, from_network, span, to_network
 
 
 def use_compiler():
@@ -115,7 +116,7 @@ def _range_of(model, data_range):
     return (0.0, float(data_range))
 
 
-def denoise_array(model, array, noise_level=None, data_range=None, return_std=False, memory=None):
+def denoise_array(model, array, noise_level=None, data_range=None, return_std=False, memory=None, self_ensemble=False):
     """See `Denoiser.denoise`."""
     array = np.asarray(array)
     if array.dtype.kind not in "uf" and array.dtype not in (np.int8, np.int16):
@@ -132,7 +133,8 @@ def denoise_array(model, array, noise_level=None, data_range=None, return_std=Fa
     for index, values in enumerate(images):
         parameter = None if parameters is None else parameters[index : index + 1]
         results = (denoised[index], None if std is None else std[index])
-        denoise_page(model, values, *results, parameter=parameter, value_range=value_range, memory=memory)
+        denoise = denoise_page_turned if self_ensemble else denoise_page
+        denoise(model, values, *results, parameter=parameter, value_range=value_range, memory=memory)
     if data_range is not None and array.dtype.kind in "iu":
         denoised = np.clip(denoised, 0, data_range).astype(array.dtype)
     denoised = denoised.reshape(array.shape)
@@ -177,3 +179,21 @@ def denoise_page(
             std[rows, columns] = outputs["std"] * np.float32(span(value_range, values.dtype))
 
     tiling.restore(model, values, load, store, parameter, memory, tile, progress)
+
+
+def denoise_page_turned(model, values, denoised, std=None, progress=None, **options):
+    """As `denoise_page`, the mean over rotations and reflections: eight times the time, two more arrays of float32."""
+    total = np.zeros(values.shape, "float32")
+    squares = None if std is None else np.zeros(values.shape, "float32")
+    turns = len(ensemble.TURNS)
+    for each in ensemble.TURNS:
+        seen = ensemble.turn(values, *each)
+        results = [np.empty(seen.shape, "float32") for _ in range(1 if std is None else 2)]
+        part = None if progress is None else lambda pixels: progress(pixels / turns)
+        denoise_page(model, seen, *results, progress=part, **options)
+        total += ensemble.back(results[0], *each)
+        if std is not None:
+            squares += ensemble.back(results[1], *each) ** 2
+    denoised[...] = cast(total / turns, denoised.dtype)
+    if std is not None:
+        std[...] = np.sqrt(squares / turns)

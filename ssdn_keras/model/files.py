@@ -1,14 +1,17 @@
 """Loading models that were saved with `model.save`."""
 
 import json
+import logging
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 
+from ssdn_keras import shipped
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.version import __version__
 
+_LOG = logging.getLogger("ssdn_keras")
 _REGISTERED_NAME = "ssdn_keras>Denoiser"
 _LARGEST_ENTRY, _LARGEST_SETTINGS, _LARGEST_VARIABLE = 2**30, 2**20, 2**29
 # Network files of other programs, which `python -m ssdn_keras.convert` reads.
@@ -54,7 +57,7 @@ def load(path, dtype="float32"):
     """Load a model saved by `Denoiser.save`.
 
     Args:
-        path: the .keras file.
+        path: the .keras file, or the name of a network that comes with the package, such as "gauss-rgb".
         dtype: what its networks compute in: "float32" or "mixed_bfloat16". The noise model is always float32.
 
     Nothing but a `Denoiser` with checked arguments is ever made from the file, so that a file from elsewhere cannot run
@@ -64,6 +67,9 @@ def load(path, dtype="float32"):
         ValueError: the file is not such a model, is damaged, or comes from a newer version; the message names it.
         FileNotFoundError: there is no such file.
     """
+    if shipped.is_name(path) and not Path(path).is_file():
+        name, path = path, shipped.path_of(path)
+        _LOG.warning(shipped.notice(name))
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")

@@ -1,4 +1,4 @@
-"""The demonstration: a network that never saw a clean image learns to denoise photographs in a few minutes."""
+"""The demonstration: what the package can do at once, and what a network learns from noisy photographs in minutes."""
 
 import time
 from pathlib import Path
@@ -7,12 +7,14 @@ import keras
 import numpy as np
 from skimage import data as photographs
 
+from ssdn_keras import shipped
 from ssdn_keras.algorithms.classical import non_local_means
 from ssdn_keras.data.images import save_image
 from ssdn_keras.data.pipeline import training_crops
 from ssdn_keras.evaluation import metrics, protocol
 from ssdn_keras.evaluation.picture import caption_grid
 from ssdn_keras.model.denoiser import Denoiser
+from ssdn_keras.model.files import load
 from ssdn_keras.model.schedule import published_optimizer
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.training.models import save_model
@@ -80,29 +82,65 @@ def train_network(settings):
     return model
 
 
-def compare(model, images):
-    """Noisy, non-local means and denoised versions of images: list of (name, {kind: (uint8 image, dB)})."""
-    results = []
-    for index, (name, clean) in enumerate(images.items()):
-        test_image = protocol.corrupt(clean, parse_noise(NOISE), 1, index, 0)
-        noisy = test_image.crop(test_image.noisy)
-        versions = {
-            "clean": clean,
-            "noisy": metrics.to_uint8(noisy),
-            "non-local means": metrics.to_uint8(non_local_means(noisy, SIGMA)),
-            "denoised": metrics.to_uint8(protocol.denoise(model, test_image)["denoised"]),
-        }
-        results.append((name, {kind: (image, metrics.psnr(clean, image)) for kind, image in versions.items()}))
-    return results
+def noisy_photographs():
+    """What there is to denoise: list of (name, clean uint8 image, `TestImage`)."""
+    spec = parse_noise(NOISE)
+    return [
+        (name, clean, protocol.corrupt(clean, spec, 1, index, 0))
+        for index, (name, clean) in enumerate(test_photographs().items())
+    ]
+
+
+def untrained_versions(clean, test_image):
+    """{kind: uint8 image} of all that needs no training."""
+    noisy = test_image.crop(test_image.noisy)
+    return {
+        "clean": clean,
+        "noisy": metrics.to_uint8(noisy),
+        "non-local means": metrics.to_uint8(non_local_means(noisy, SIGMA)),
+    }
+
+
+def denoised(model, test_image):
+    """uint8 image."""
+    return metrics.to_uint8(protocol.denoise(model, test_image)["denoised"])
+
+
+def print_table(results):
+    """Print the PSNR of all kinds for all images, and return {kind: mean}."""
+    kinds = [kind for kind in next(iter(results.values())) if kind != "clean"]
+    decibels = {
+        name: [metrics.psnr(versions["clean"], versions[kind]) for kind in kinds] for name, versions in results.items()
+    }
+    means = np.mean(list(decibels.values()), axis=0)
+    print("\n" + "image".ljust(10) + "".join(kind.rjust(18) for kind in kinds))
+    for name, values in {**decibels, "mean": means}.items():
+        print(name.ljust(10) + "".join(f"{value:15.2f} dB" for value in values))
+    print(flush=True)
+    return dict(zip(kinds, map(float, means), strict=True))
+
+
+def _captioned(name, versions, kind):
+    text = f"{name}, {kind}"
+    return text if kind == "clean" else f"{text} {metrics.psnr(versions['clean'], versions[kind]):.1f} dB"
 
 
 def demonstrate(folder, seconds):
-    """Train for about `seconds`, denoise other photographs, write the model and a picture, print a table.
+    """Denoise photographs with the network that comes with the package, then train one for about `seconds` and use it.
+
+    Writes the new model and a picture, and prints tables.
 
     Returns:
         dict of kind to mean PSNR in dB.
     """
     folder = Path(folder)
+    photographs_to_denoise = noisy_photographs()
+    results = {name: untrained_versions(clean, test_image) for name, clean, test_image in photographs_to_denoise}
+    shipped_network = load(shipped.COLOUR)
+    for name, _, test_image in photographs_to_denoise:
+        results[name][shipped.COLOUR] = denoised(shipped_network, test_image)
+    print(f"the network that comes with the package, {shipped.COLOUR}, on two photographs with noise of σ = 25:")
+    print_table(results)
     settings = TrainSettings(
         noise=NOISE, crop=96, minibatch=2, images=LARGEST, learning_rate=1.5e-3, ramp_up=0.1, ramp_down=0.5,
         precision=fast_precision(),
@@ -110,23 +148,18 @@ def demonstrate(folder, seconds):
     images = _affordable_images(settings, seconds)
     settings = TrainSettings(**{**settings.as_dict(), "images": images})
     print(
-        f"training on {images} crops of {settings.crop}×{settings.crop} from 5 noisy photographs (σ = 25)", flush=True
+        f"training a new one on {images} crops of {settings.crop}×{settings.crop} from 5 noisy photographs (σ = 25)",
+        flush=True,
     )
     model = train_network(settings)
     save_model(model, folder / "final.keras")
-    results = compare(model, test_photographs())
-    rows = []
-    for name, versions in results:
-        captions = {
-            kind: kind if kind == "clean" else f"{kind} {value:.1f} dB" for kind, (_, value) in versions.items()
-        }
-        rows.append([(f"{name}, {captions[kind]}", versions[kind][0]) for kind in ("clean", "noisy", "denoised")])
+    for name, _, test_image in photographs_to_denoise:
+        results[name]["trained now"] = denoised(model, test_image)
+    shown = ("clean", "noisy", "trained now", shipped.COLOUR)
+    rows = [
+        [(_captioned(name, versions, kind), versions[kind]) for kind in shown] for name, versions in results.items()
+    ]
     save_image(folder / "demo.png", caption_grid(rows))
-    kinds = ("noisy", "non-local means", "denoised")
-    print("\n" + "image".ljust(12) + "".join(kind.rjust(18) for kind in kinds))
-    for name, versions in results:
-        print(name.ljust(12) + "".join(f"{versions[kind][1]:15.2f} dB" for kind in kinds))
-    means = {kind: float(np.mean([versions[kind][1] for _, versions in results])) for kind in kinds}
-    print("mean".ljust(12) + "".join(f"{means[kind]:15.2f} dB" for kind in kinds))
-    print(f"\npicture: {folder / 'demo.png'}\nmodel: {folder / 'final.keras'}")
+    means = print_table(results)
+    print(f"picture: {folder / 'demo.png'}\nmodel: {folder / 'final.keras'}")
     return means

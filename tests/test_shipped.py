@@ -1,0 +1,153 @@
+"""The networks that come with the package, on photographs of scikit-image, none of which they learnt from."""
+
+import numpy as np
+import pytest
+import tifffile
+from command_line import fails, run
+from PIL import Image
+from skimage import color, data
+
+import ssdn_keras
+from ssdn_keras import shipped
+from ssdn_keras.evaluation import metrics
+from ssdn_keras.model.half import write_half
+
+LARGEST = 5 * 10**6
+NAMES = shipped.names()
+
+
+def photograph(name, channels):
+    image = {"cat": data.chelsea, "coffee": data.coffee}[name]()[40:296, 100:356]
+    return image if channels == 3 else np.rint(255 * color.rgb2gray(image)[..., None]).astype("uint8")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def network(request):
+    return ssdn_keras.load(request.param)
+
+
+def noisy(clean, sigma, seed=0):
+    return clean / np.float32(255) + np.random.RandomState(seed).normal(0, sigma / 255, clean.shape).astype("float32")
+
+
+def test_there_is_one_for_colour_and_one_for_grey():
+    assert NAMES == sorted([shipped.COLOUR, shipped.GREY])
+    assert [ssdn_keras.load(shipped.suited(channels)).channels for channels in (3, 1)] == [3, 1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_small_and_has_a_card_and_a_licence(name):
+    assert shipped.path_of(name).stat().st_size <= LARGEST
+    card = shipped.card_of(name)
+    for part in ("## Recipe", "## Measured", "## Where it fails", "python -m ssdn_keras.train", "--seed"):
+        assert part in card
+    assert "non-commercial" in shipped.LICENCE.read_text(encoding="utf-8")
+
+
+def test_loading_says_what_the_licence_is(caplog):
+    ssdn_keras.load(shipped.COLOUR)
+    assert "non-commercial research only" in caplog.text and str(shipped.LICENCE) in caplog.text
+
+
+def test_an_unknown_name_is_refused_with_the_names():
+    with pytest.raises(FileNotFoundError, match="gaus-rgb: no such model file.*gauss-rgb.*did you mean gauss-rgb"):
+        ssdn_keras.load("gaus-rgb")
+
+
+# Measured values less about 0.5 dB.
+FLOOR = {("gauss-rgb", 15): 31.0, ("gauss-rgb", 25): 28.5, ("gauss-rgb", 50): 25.5,
+         ("gauss-mono", 15): 30.0, ("gauss-mono", 25): 27.5, ("gauss-mono", 50): 24.5}  # fmt: skip
+
+
+@pytest.mark.parametrize("sigma", [15, 25, 50])
+def test_denoises_photographs_and_estimates_their_noise(network, sigma):
+    for name in ("cat", "coffee"):
+        clean = photograph(name, network.channels)
+        image = noisy(clean, sigma)
+        outputs = network.restore(image)
+        result = metrics.psnr(clean, metrics.to_uint8(outputs["denoised"]))
+        assert result > metrics.psnr(clean, metrics.to_uint8(image)) + 5
+        assert result > FLOOR[f"gauss-{'rgb' if network.channels == 3 else 'mono'}", sigma]
+        assert abs(float(np.mean(outputs["noise_std"])) * 255 / sigma - 1) < 0.1
+
+
+def test_does_no_harm_to_clean_images(network):
+    clean = photograph("cat", network.channels)
+    assert metrics.psnr(clean, network.denoise(clean)) > 40
+
+
+def test_self_ensemble_is_better(network):
+    clean = photograph("coffee", network.channels)
+    image = noisy(clean, 25)
+    once, std = network.denoise(image, return_std=True)
+    turned, turned_std = network.denoise(image, return_std=True, self_ensemble=True)
+    assert metrics.psnr(clean, metrics.to_uint8(turned)) > metrics.psnr(clean, metrics.to_uint8(once))
+    assert std.shape == turned_std.shape and np.isclose(std.mean(), turned_std.mean(), rtol=0.05)
+
+
+def test_the_command_needs_no_model(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clean = photograph("cat", 3)
+    Image.fromarray(metrics.to_uint8(noisy(clean, 25))).save("photo.png")
+    Image.fromarray(metrics.to_uint8(noisy(photograph("cat", 1), 25))[..., 0]).save("grey.png")
+    code, out, err = run(capfd, "denoise", "photo.png", "grey.png")
+    assert code == 0 and "denoised 2 of 2 images into denoised" in out, err
+    assert err.count("non-commercial research only") == 2
+    assert metrics.psnr(clean, np.asarray(Image.open("denoised/photo.png"))) > 28
+    assert np.asarray(Image.open("denoised/grey.png")).shape == (256, 256)
+
+
+def test_files_of_16_bits_are_scaled_by_their_own_values(capfd, tmp_path):
+    clean = 100 + 3900 * photograph("cat", 1)[..., 0] / 255.0
+    image = np.rint(clean + np.random.RandomState(0).normal(0, 300, clean.shape)).clip(0, 65535).astype("uint16")
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    code, _, err = run(capfd, "denoise", f"--output={tmp_path / 'out'}", tmp_path / "a.tif")
+    assert code == 0, err
+    result = tifffile.imread(tmp_path / "out" / "a.tif")
+    assert result.dtype == np.uint16
+    before, after = (np.mean((each - clean) ** 2) for each in (image, result))
+    assert after < before / 4
+
+
+def test_the_command_refuses_a_level_that_would_be_ignored(capfd, tmp_path):
+    Image.fromarray(photograph("cat", 3)).save(tmp_path / "a.png")
+    output = f"--output={tmp_path / 'out'}"
+    fails(capfd, 2, "need no --noise_level", "denoise", "--noise_level=25", output, tmp_path / "a.png")
+    fails(capfd, 2, "--noise goes with --algorithm", "denoise", "--noise=poisson", output, tmp_path / "a.png")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    path = tmp_path_factory.mktemp("half") / "x.keras"
+    model = ssdn_keras.Denoiser("gauss25", filters=8)
+    model.save(path)
+    return model, path
+
+
+def test_half_precision_is_half_the_file(plain, tmp_path):
+    model, path = plain
+    halved = write_half(path, tmp_path / "half.keras")
+    assert (tmp_path / "half.keras").stat().st_size < 0.6 * path.stat().st_size
+    for ours, theirs in zip(model.weights, halved.weights, strict=True):
+        assert theirs.dtype == "float32"
+        np.testing.assert_array_equal(np.asarray(ours).astype("float16"), np.asarray(theirs))
+    write_half(path, tmp_path / "again.keras")
+    assert (tmp_path / "half.keras").read_bytes() == (tmp_path / "again.keras").read_bytes()
+
+
+def test_half_precision_refuses_what_does_not_fit(plain, tmp_path):
+    model, _ = plain
+    model.weights[0].assign(np.full(model.weights[0].shape, 1e6, "float32"))
+    model.save(tmp_path / "large.keras")
+    with pytest.raises(ValueError, match="too large for 16 bits"):
+        write_half(tmp_path / "large.keras", tmp_path / "half.keras")
+    assert not (tmp_path / "half.keras").exists()
+
+
+def test_convert_halves(capfd, plain, tmp_path):
+    _, path = plain
+    code, out, _ = run(capfd, "convert", "--half", path, tmp_path / "half.keras")
+    assert code == 0 and out.startswith("wrote ")
+    fails(capfd, 2, "--half goes with two .keras files", "convert", path, tmp_path / "x2.keras")
+    fails(capfd, 2, "--half goes with two .keras files", "convert", "--half", path, tmp_path / "x.npz")
