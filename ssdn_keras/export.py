@@ -94,8 +94,11 @@ def main(flags, _):
         raise UsageError(str(error)) from None
     model = open_model(flags.model, flags.precision)
     kind.write(model, output)
-    level = f", noise_level is {model.noise.model.unit}" if takes_level(model) else ""
+    level = f", noise_level is {model.noise.unit}" if takes_level(model) else ""
     print(f"wrote {output}: {model.algorithm.name}, {model.noise}{level}")
+    if model.value_range is not None:
+        low, high = model.value_range
+        print(f"images go in and come out with the values of the files; {low:g} to {high:g} is the range")
     return 0
 
 

@@ -7,18 +7,21 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from command_line import fails, run
 from conftest import smooth_image
+from PIL import Image
 
 import ssdn_keras
 from ssdn_keras.choices import EXPORT_FORMATS
 from ssdn_keras.data import read_image, save_image
 from ssdn_keras.exporting import benchmark, client, saved_model
 from ssdn_keras.exporting.formats import FORMATS
+from ssdn_keras.exporting.inference import takes_level
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="graphs are exported with the TensorFlow backend"
@@ -147,6 +150,7 @@ def test_one_level_for_each_image(colour, signatures):
 
 @pytest.mark.parametrize("settings", [
     {"noise": "poisson5_50", "channels": 1},
+    {"noise": "poisson5_50-clipped", "channels": 1},
     {"noise": "impulse50", "noise_parameter": "per_image", "channels": 1},
     {"algorithm": "n2c", "channels": 2},
     pytest.param({"algorithm": "n2n", "noise": "gauss25"}, marks=pytest.mark.slow),
@@ -159,7 +163,7 @@ def test_signatures_are_those_that_the_model_has_use_for(tmp_path, settings):
     model.export_denoiser(tmp_path / "saved")
     loaded = load(tmp_path / "saved")
     assert set(loaded.signatures) == {"serving_default", "denoise_float", "denoise_uint8"}
-    known = settings.get("noise") in ("poisson5_50", "gauss5_50")
+    known = takes_level(model)
     image = smooth_image(0, 24, 41, model.channels).reshape(1, 24, 41, model.channels)
     level = {"noise_level": np.array([20], "float32")} if known else {}
     for name, noisy in (("serving_default", image / np.float32(255)), ("denoise_uint8", image)):
@@ -172,9 +176,116 @@ def test_signatures_are_those_that_the_model_has_use_for(tmp_path, settings):
         np.testing.assert_allclose(
             np.array(outputs["denoised"], "float64"), expected.astype("float64"), rtol=0, atol=tolerance
         )
-    if settings.get("noise") == "poisson5_50":
+    if known and model.noise.kind == "poisson":
         with pytest.raises(Exception, match="noise_level must be λ"):
             loaded.signatures["denoise_float"](noisy=image / np.float32(255), noise_level=np.zeros(1, "float32"))
+
+
+def scaled(low, high, dtype, seed=0, height=40, width=51):
+    """One grey image with structure and noise, from low to high and a little beyond: 1×H×W×1."""
+    smooth = smooth_image(seed, height, width, 1)[None, ..., None] / 255
+    noisy = smooth + np.random.RandomState(seed).normal(0, 0.1, smooth.shape)
+    return (low + noisy * (high - low)).clip(0, None).astype(dtype)
+
+
+def check_integers(actual, expected):
+    """Both were rounded from values that lie 1e-5 of the range apart."""
+    assert actual.dtype == expected.dtype
+    difference = np.abs(actual.astype(int) - expected)
+    assert difference.max() <= 1 and (difference > 0).mean() < 0.01
+
+
+RANGED = {"noise": "gauss400", "channels": 1, "value_range": (100, 4000)}
+
+
+@pytest.fixture(scope="module")
+def ranged(tmp_path_factory):
+    """A model of 16-bit images, made for one level, and its SavedModel."""
+    folder = tmp_path_factory.mktemp("ranged") / "saved"
+    model = make(**RANGED)
+    model.export_denoiser(folder)
+    return model, folder
+
+
+def test_a_model_with_a_range_of_values_takes_those_of_the_files(ranged):
+    model, folder = ranged
+    loaded = load(folder)
+    names = {f"denoise_{dtype}{tail}" for dtype in ("float", "uint16", "int16") for tail in ("", "_default_level")}
+    assert set(loaded.signatures) == {"serving_default", *names}
+    for name, image in (("float", scaled(100, 4000, "float32")), ("uint16", scaled(100, 4000, "uint16"))):
+        for tail, level in (("", {"noise_level": np.array([250], "float32")}), ("_default_level", {})):
+            outputs = loaded.signatures[f"denoise_{name}{tail}"](noisy=image, **level)
+            denoised, std = model.denoise(image, *level.values(), return_std=True)
+            inside = ((image - np.float32(100)) / 3900).astype("float32")
+            mean = 100 + 3900 * outputs_of(model, inside, np.array([250 if level else 400], "float32") / 3900)["mean"]
+            np.testing.assert_allclose(outputs["std"], std, rtol=0, atol=0.04)
+            np.testing.assert_allclose(outputs["mean"], mean, rtol=0, atol=0.04)
+            if name == "float":
+                np.testing.assert_allclose(outputs["denoised"], denoised, rtol=0, atol=0.04)
+            else:
+                check_integers(outputs["denoised"].numpy(), denoised)
+    assert 10 < std.mean() < 400  # grey levels of 16 bits, not a part of the range
+    record = json.loads((folder / saved_model.DESCRIPTION).read_text())
+    assert record["config"]["value_range"] == [100, 4000] and "0..3900" in record["noise_level"]
+
+
+def test_integers_are_clipped_to_their_type(ranged):
+    model, folder = ranged
+    loaded = load(folder)
+    image = np.random.RandomState(0).choice([0, 65535], (1, 24, 24, 1))
+    exact = loaded.signatures["denoise_float_default_level"](noisy=image.astype("float32"))["denoised"].numpy()
+    outside = (exact < 0) | (exact > 65535)
+    assert outside.any()
+    actual = loaded.signatures["denoise_uint16_default_level"](noisy=image.astype("uint16"))["denoised"].numpy()
+    assert set(actual[outside]) <= {0, 65535}
+    # Values 17 times above the range, so rounding errors are as many times larger.
+    np.testing.assert_allclose(actual.astype(int), model.denoise(image.astype("uint16")).astype(int), rtol=0, atol=2)
+
+
+def test_integers_below_zero(ranged):
+    model, folder = ranged
+    loaded = load(folder)
+    image = scaled(100, 4000, "int16") - np.int16(1000)
+    assert image.min() < 0
+    outputs = loaded.signatures["denoise_int16_default_level"](noisy=image)
+    check_integers(outputs["denoised"].numpy(), model.denoise(image))
+
+
+def test_levels_of_a_model_with_a_range_of_values(ranged):
+    import tensorflow as tf
+
+    loaded = load(ranged[1])
+    image = scaled(100, 4000, "uint16", height=16, width=16)
+    for level in (3901, -1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="noise_level must be σ in the units of the images"):
+            loaded.signatures["denoise_uint16"](noisy=image, noise_level=np.array([level], "float32"))
+    loaded.signatures["denoise_uint16"](noisy=image, noise_level=np.array([3900], "float32"))
+
+
+@pytest.mark.parametrize("value_range,expected", [
+    (None, ["uint8"]),
+    ((16.0, 235.0), ["uint8", "uint16", "int16"]),
+    ((100.0, 4000.0), ["uint16", "int16"]),
+    ((0.0, 65535.0), ["uint16"]),
+    ((0.0, 1e6), []),
+])  # fmt: skip
+def test_types_that_reach_the_upper_end_have_a_signature(value_range, expected):
+    found = saved_model._integer_types(SimpleNamespace(value_range=value_range))
+    assert [dtype.name for dtype in found] == expected
+
+
+def test_a_model_of_clipped_values(tmp_path):
+    model = make(noise="gauss25-clipped", channels=1)
+    model.export_denoiser(tmp_path / "saved")
+    loaded = load(tmp_path / "saved")
+    image = scaled(0, 290, "float32").clip(0, 255).round().astype("uint8")
+    assert (image == 255).any()
+    for level, tail in (([10], ""), ([], "_default_level")):
+        given = {"noise_level": np.array(level, "float32")} if level else {}
+        outputs = loaded.signatures[f"denoise_uint8{tail}"](noisy=image, **given)
+        denoised, std = model.denoise(image, *level, return_std=True)
+        check_integers(outputs["denoised"].numpy(), denoised)
+        np.testing.assert_allclose(outputs["std"], std, rtol=0, atol=0.003)
 
 
 def test_what_the_command_line_tool_of_tensorflow_shows(colour, capsys):
@@ -263,8 +374,31 @@ def test_onnx(tmp_path):
 
 
 @has_onnx
+@pytest.mark.parametrize("settings", [
+    RANGED,
+    pytest.param({**RANGED, "clipped": (100, 4000)}, marks=pytest.mark.slow),
+])  # fmt: skip
+def test_onnx_of_a_model_with_a_range_of_values(tmp_path, settings):
+    import onnxruntime
+
+    model = make(**settings)
+    model.export_denoiser(tmp_path / "x.onnx", format="onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "x.onnx"), providers=["CPUExecutionProvider"])
+    image = scaled(100, 4000, "float32").round()
+    for level in ([250], []):
+        given = {"noise_level": np.array(level, "float32")} if level else {}
+        denoised, std = session.run(["denoised", "std"], {"noisy": image, **given})
+        expected, expected_std = model.denoise(image, *level, return_std=True)
+        np.testing.assert_allclose(denoised, expected, rtol=0, atol=0.12)  # 3e-5 of the range
+        np.testing.assert_allclose(std, expected_std, rtol=0, atol=0.12)
+    assert "0..3900" in session.get_modelmeta().custom_metadata_map["noise_level"]
+
+
+@has_onnx
 @pytest.mark.slow
 @pytest.mark.parametrize("settings,level", [
+    ({"noise": "gauss25-clipped", "channels": 1}, 10),
+    ({"noise": "poisson5_50-clipped"}, 20),
     ({"noise": "gauss5_50", "dtype": "mixed_bfloat16"}, 10),
     ({"noise": "poisson30", "noise_parameter": "global"}, None),
     ({"noise": "poisson5_50", "channels": 2}, 20),
@@ -321,6 +455,14 @@ def test_the_command_writes_what_the_method_writes(capfd, tmp_path, small):
     code, _, _ = run(capfd, *command, "--overwrite")
     assert code == 0 and (target / "saved_model.pb").is_file() and not (target / "left.txt").exists()
     assert [path.name for path in target.parent.iterdir()] == ["1"]
+
+
+def test_the_command_tells_the_range_of_values_and_the_unit_of_the_level(capfd, tmp_path):
+    make(**RANGED).save(tmp_path / "x.keras")
+    arguments = [f"--model={tmp_path / 'x.keras'}", f"--output={tmp_path / 'saved'}"]
+    code, out, _ = run(capfd, "export", *arguments)
+    assert code == 0 and "gauss400, noise_level is σ in the units of the images (0..3900)" in out
+    assert "with the values of the files; 100 to 4000 is the range" in out
 
 
 def test_an_export_that_fails_leaves_what_was_there(tmp_path, small, monkeypatch):
@@ -413,6 +555,17 @@ def test_the_table_takes_ratios_within_a_round():
     )
 
 
+@pytest.mark.parametrize("noise,value_range,level", [
+    ("gauss25", None, 25), ("gauss5_50", None, 5), ("gauss", None, 10), ("poisson", None, 10), ("impulse", None, 10),
+    ("gauss", (0.0, 51.0), 2), ("poisson", (100.0, 4000.0), 10),
+])  # fmt: skip
+def test_the_benchmark_takes_levels_and_values_that_the_model_has(noise, value_range, level):
+    model = ssdn_keras.Denoiser(noise, channels=1, value_range=value_range)
+    settings = benchmark.settings_of(model, 8)
+    assert settings == {"shape": (1, 8, 8, 1), "range": value_range or (0.0, 1.0), "level": pytest.approx(level)}
+    model.level_input(settings["level"], 1)
+
+
 @pytest.mark.slow
 def test_benchmark_runs_every_format(capfd, colour):
     code, out, _ = run(capfd, "export", f"--model={colour[1] / 'x.keras'}", "--benchmark", "--size=32", "--rounds=2")
@@ -422,7 +575,7 @@ def test_benchmark_runs_every_format(capfd, colour):
 @has_onnx
 @has_safetensors
 @pytest.mark.slow
-def test_the_programs_of_the_documentation(colour, tmp_path):
+def test_the_programs_of_the_documentation(colour, ranged, tmp_path):
     model, folder = colour
     text = (Path(__file__).parent.parent / "docs" / "export.md").read_text()
     programs = {name: program for program, name in re.findall(r"^```python\n(# (\w+)\.py: .*?)^```", text, re.M | re.S)}
@@ -448,3 +601,9 @@ def test_the_programs_of_the_documentation(colour, tmp_path):
     call("client", folder / "saved", "noisy.png", "plain.png")
     assert np.abs(read_image(tmp_path / "plain.png", 3).astype(int) - model.denoise(noisy)).max() <= 1
     assert call("rebuild", "x.safetensors") == f"gauss25 {model.count_params()}\n"
+    sixteen, folder = ranged
+    noisy = scaled(100, 4000, "uint16")[0, ..., 0]
+    Image.fromarray(noisy).save(tmp_path / "noisy16.png")
+    call("client", folder, "noisy16.png", "client16.png", 250)
+    with Image.open(tmp_path / "client16.png") as image:
+        check_integers(np.asarray(image).astype("uint16"), sixteen.denoise(noisy, 250))

@@ -139,3 +139,5 @@ def test_numbers_out_of_range():
         make_noise_spec("impulse", -1, 50)
     with pytest.raises(ValueError, match="wrong way round"):
         make_noise_spec("gauss", 50, 5)
+    with pytest.raises(ValueError, match=r"σ in the units of the images \(0..3900\)\) must be finite"):
+        make_noise_spec("gauss", 5, float("inf"), span=3900.0)

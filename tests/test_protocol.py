@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 from conftest import smooth_image
+from PIL import Image
 
 import ssdn_keras
 from ssdn_keras.evaluation import metrics, protocol
+from ssdn_keras.evaluation.run import evaluate
 from ssdn_keras.noise import parse_noise
 
 
@@ -71,3 +73,16 @@ def test_estimated_level_is_read_back_in_the_users_units(noise, raw, level):
     image = protocol.corrupt(smooth_image(0, channels=1)[..., None], parse_noise("gauss25"), 0, 0, 0)
     outputs = protocol.denoise(model, image)
     assert protocol.estimated_level(model, outputs["noise_std"], outputs["mean"]) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("added,scale,unit", [
+    (None, 3900, "σ in the units of the images (0..3900)"), ("gauss25", 255, "σ in grey levels (0..255)")
+])  # fmt: skip
+def test_an_estimated_level_has_the_units_of_the_added_noise(tmp_path, capsys, added, scale, unit):
+    Image.fromarray(smooth_image(0, 32, 32, channels=1)).save(tmp_path / "a.png")
+    model = ssdn_keras.Denoiser("gauss400", "global", channels=1, value_range=(100, 4000))
+    estimate = np.log1p(np.exp(-4.0)) + 1e-3
+    spec = parse_noise(added) if added else model.noise
+    values = evaluate(model, [protocol.TestSet("a", tmp_path, 1)], spec)["a"]
+    assert values["estimated_level"] == pytest.approx(estimate * scale, rel=1e-3)
+    assert f"estimated noise level {estimate * scale:.2f} ({unit}), added {spec}" in capsys.readouterr().out

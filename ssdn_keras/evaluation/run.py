@@ -19,7 +19,9 @@ def _one(model, spec, clean, seed, index, repeat, self_ensemble):
     row = protocol.score(clean, test_image, outputs)
     row["noise_level"] = test_image.parameter * spec.level_scale
     if model.estimated:
-        row["estimated_level"] = protocol.estimated_level(model, outputs["noise_std"], outputs["mean"])
+        level = protocol.estimated_level(model, outputs["noise_std"], outputs["mean"])
+        # In the units of the noise that was added, which are not the model's own if that has a range of values.
+        row["estimated_level"] = level * (spec.level_scale / model.noise.level_scale)
     pictures = {"noisy": test_image.crop(test_image.noisy)}
     pictures.update({name: outputs[name] for name in ("mean", "denoised") if name in outputs})
     pictures = {name: metrics.to_uint8(picture) for name, picture in pictures.items()}
@@ -138,5 +140,5 @@ def evaluate(model, test_sets, spec, output=None, save_images=False, record=None
     print(report.as_table(table))
     for name, (_, _, values) in table.items():
         if "estimated_level" in values:
-            print(f"{name}: estimated noise level {values['estimated_level']:.2f} ({spec.model.unit}), added {spec}")
+            print(f"{name}: estimated noise level {values['estimated_level']:.2f} ({spec.unit}), added {spec}")
     return {name: values for name, (_, _, values) in table.items()}

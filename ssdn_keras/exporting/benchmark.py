@@ -79,6 +79,15 @@ def _installed(kind):
     return True
 
 
+def settings_of(model, side):
+    """What a client needs to know: shape of the image, its values' range, and the noise level or None."""
+    level, noise = default_level(model), model.noise
+    if takes_level(model) and level is None:
+        # Of a model for any level: σ = 10 of 255, λ = 10 or α = 10 %. The time does not depend on it.
+        level = noise.levels[0] if noise.levels else 10.0 * noise.level_scale / noise.model.level_scale
+    return {"shape": (1, side, side, model.channels), "range": model.value_range or (0.0, 1.0), "level": level}
+
+
 def measure(model, folder, side, rounds):
     """Write the denoiser in every format whose packages are installed, and run each `rounds` times in turns.
 
@@ -96,11 +105,7 @@ def measure(model, folder, side, rounds):
         if _installed(kind):
             name = f"model{kind.suffix or ''}"
             writers[kind.name] = (name, lambda path, kind=kind: kind.write(model, path))
-    rows, clients = [], []
-    level = default_level(model)
-    if takes_level(model) and level is None:
-        level = model.noise.levels[0] if model.noise.levels else 10.0
-    settings = {"shape": (1, side, side, model.channels), "level": level}
+    rows, clients, settings = [], [], settings_of(model, side)
     try:
         for name, (file, write) in writers.items():
             path = Path(folder, file)

@@ -64,7 +64,7 @@ def main(kind, path, settings):
     """Open the file, then run it once per line of standard input."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     settings = json.loads(settings)
-    noisy = np.random.RandomState(0).rand(*settings["shape"]).astype("float32")
+    noisy = np.random.RandomState(0).uniform(*settings["range"], settings["shape"]).astype("float32")
     with Measured() as measured:
         run = OPEN[kind](path)
     print(json.dumps({"seconds": measured.seconds, "memory": measured.memory}), flush=True)

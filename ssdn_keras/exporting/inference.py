@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from ssdn_keras.value_range import span
+
 OUTPUTS = ("denoised", "mean", "std")
 
 
@@ -12,11 +14,10 @@ def takes_level(model):
 
 
 def default_level(model):
-    """The one level that the model was made for, in the units of the experiment names, or None."""
+    """The one level that the model was made for, in the units of its `noise`, or None."""
     if not takes_level(model) or model.noise.varying:
         return None
-    # Exported programs know no range of values but 0..1 and 0..255: what a span of 255 leaves as it is.
-    return model.noise.levels[0] * (model.noise.model.level_scale / model.noise.level_scale)
+    return model.noise.levels[0]
 
 
 def float32_copy(model):
@@ -29,10 +30,12 @@ def float32_copy(model):
 
 
 class Inference(keras.Model):
-    """A denoiser whose noise levels have the units of the experiment names: σ of 0..255, λ, α in percent.
+    """A denoiser of images and noise levels as `Denoiser.denoise` takes them.
 
-    Inputs are a dict: "noisy", N×H×W×C in nominal range 0..1, any H and W; and, where it is known, "noise_level", one
-    value per image or one for all. Outputs are a dict: "denoised", "mean" and, with a noise model, "std", each N×H×W×C.
+    Inputs are a dict: "noisy", N×H×W×C, any H and W, in nominal range 0..1 or, of a model with a `value_range`, in the
+    values of the files; and, where it is known, "noise_level", one value per image or one for all: σ of 0..255 (with a
+    `value_range`: in the values of the files), λ, or α in percent. Outputs are a dict: "denoised", "mean" and, with a
+    noise model, "std", each N×H×W×C, in the units of "noisy". All are float32.
 
     Args:
         model: the `Denoiser`; its weights are shared, not copied.
@@ -45,8 +48,15 @@ class Inference(keras.Model):
         self.built = True
 
     def call(self, inputs):
-        inputs = dict(inputs)
+        inputs, value_range = dict(inputs), self.denoiser.value_range
         if "noise_level" in inputs:
-            inputs["noise_level"] = ops.divide(inputs["noise_level"], self.denoiser.noise.model.level_scale)
+            inputs["noise_level"] = ops.divide(inputs["noise_level"], self.denoiser.noise.level_scale)
+        if value_range is not None:
+            # In float32, unlike `value_range.to_network`: what that loses is below the spacing of the given values.
+            inputs["noisy"] = ops.divide(ops.subtract(inputs["noisy"], value_range[0]), span(value_range))
         outputs = self.denoiser(inputs)
-        return {name: outputs[name] for name in OUTPUTS if name in outputs}
+        outputs = {name: outputs[name] for name in OUTPUTS if name in outputs}
+        if value_range is None:
+            return outputs
+        black = {"denoised": value_range[0], "mean": value_range[0], "std": 0.0}
+        return {name: ops.add(ops.multiply(value, span(value_range)), black[name]) for name, value in outputs.items()}

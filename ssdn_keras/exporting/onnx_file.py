@@ -52,5 +52,5 @@ def _describe(file, model):
         file.graph.initializer.append(default)
     metadata = {"config": json.dumps(model.get_config())}
     if takes_level(model):
-        metadata["noise_level"] = model.noise.model.unit
+        metadata["noise_level"] = model.noise.unit
     helper.set_model_props(file, metadata)

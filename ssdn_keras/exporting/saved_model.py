@@ -6,8 +6,10 @@ from pathlib import Path
 import tensorflow as tf
 
 from ssdn_keras.exporting.inference import Inference, default_level, takes_level
+from ssdn_keras.noise.levels import level_limits
 
-WHITE = 255.0
+# Types of images with a range of values of their own, which go in as they are.
+INTEGERS = (tf.uint8, tf.uint16, tf.int16)
 # TensorFlow's folder for files that travel with a model and that it does not read itself.
 DESCRIPTION = Path("assets.extra", "denoiser.json")
 
@@ -27,15 +29,15 @@ def _checked_images(noisy, channels):
         return tf.ensure_shape(free, (None, None, None, channels))
 
 
-def _checked_levels(kind, levels, images):
+def _checked_levels(spec, levels, images):
     """Levels as they came, after checks as in `Denoiser.denoise`."""
-    low, high = kind.level_range
+    low, high = level_limits(spec.model, spec.span)
     levels = tf.reshape(levels, (-1,))
-    above = tf.greater(levels, low) if kind.name == "poisson" else tf.greater_equal(levels, low)
+    above = tf.greater(levels, low) if spec.kind == "poisson" else tf.greater_equal(levels, low)
     within = tf.reduce_all(above & (levels <= high) & tf.math.is_finite(levels))
     count = tf.size(levels)
     checks = [
-        tf.debugging.Assert(within, [f"noise_level must be {kind.unit}, within its range. Received:", levels]),
+        tf.debugging.Assert(within, [f"noise_level must be {spec.unit}, within its range. Received:", levels]),
         tf.debugging.Assert(
             (count == 1) | (count == images),
             ["noise_level needs one value per image. Received values and images:", count, images],
@@ -45,36 +47,48 @@ def _checked_levels(kind, levels, images):
         return tf.identity(levels)
 
 
+def _integer_types(model):
+    """Integer types of images: uint8 where 255 is white, else those that reach the upper end of the model's range."""
+    if model.value_range is None:
+        return INTEGERS[:1]
+    return tuple(dtype for dtype in INTEGERS if dtype.max >= model.value_range[1])
+
+
 def _functions(model):
     """Functions of tensors and the specifications of their inputs, by signature name; the default one first."""
-    inference, kind, level = Inference(model), model.noise.model, default_level(model)
-    shape, levels = (None, None, None, model.channels), tf.TensorSpec((None,), tf.float32, "noise_level")
-    floats, integers = tf.TensorSpec(shape, tf.float32, "noisy"), tf.TensorSpec(shape, tf.uint8, "noisy")
-    extra = [levels] if takes_level(model) else []
+    inference, level = Inference(model), default_level(model)
+    # What of an integer image's units makes 1 of `Inference`'s.
+    white = 255.0 if model.value_range is None else 1.0
+    extra = [tf.TensorSpec((None,), tf.float32, "noise_level")] if takes_level(model) else []
+
+    def images(dtype):
+        return tf.TensorSpec((None, None, None, model.channels), dtype, "noisy")
 
     # One graph of the network, which all signatures call.
-    @tf.function(input_signature=[floats, *extra], autograph=False)
+    @tf.function(input_signature=[images(tf.float32), *extra], autograph=False)
     def network(noisy, noise_level=None):
         given = {} if noise_level is None else {"noise_level": noise_level}
         return inference({"noisy": noisy, **given})
 
-    def of_unit_range(noisy, *level):
-        return network(noisy, *(_checked_levels(kind, values, tf.shape(noisy)[0]) for values in level))
+    def with_levels(noisy, *level):
+        return network(noisy, *(_checked_levels(model.noise, values, tf.shape(noisy)[0]) for values in level))
 
     def of_floats(noisy, *level):
         noisy = _checked_images(noisy, model.channels)
-        return of_unit_range(tf.debugging.check_numerics(noisy, "noisy holds NaN or infinite values"), *level)
+        return with_levels(tf.debugging.check_numerics(noisy, "noisy holds NaN or infinite values"), *level)
 
     def of_integers(noisy, *level):
         noisy = _checked_images(noisy, model.channels)
-        outputs = of_unit_range(tf.cast(noisy, tf.float32) / WHITE, *level)
+        outputs = with_levels(tf.cast(noisy, tf.float32) / white, *level)
         # In float64 and to even, as NumPy does it in `Denoiser.denoise`.
-        grey = tf.round(tf.cast(outputs["denoised"], tf.float64) * WHITE)
-        denoised = tf.cast(tf.clip_by_value(grey, 0.0, WHITE), tf.uint8)
-        rest = {name: value * WHITE for name, value in outputs.items() if name != "denoised"}
+        rounded = tf.round(tf.cast(outputs["denoised"], tf.float64) * white)
+        denoised = tf.cast(tf.clip_by_value(rounded, float(noisy.dtype.min), float(noisy.dtype.max)), noisy.dtype)
+        rest = {name: value * white for name, value in outputs.items() if name != "denoised"}
         return {"denoised": denoised, **rest}
 
-    found = {"denoise_float": (of_floats, [floats, *extra]), "denoise_uint8": (of_integers, [integers, *extra])}
+    functions = {"denoise_float": (of_floats, images(tf.float32))}
+    functions.update({f"denoise_{dtype.name}": (of_integers, images(dtype)) for dtype in _integer_types(model)})
+    found = {name: (function, [noisy, *extra]) for name, (function, noisy) in functions.items()}
     if level is None:
         return found
 
@@ -82,11 +96,8 @@ def _functions(model):
         return lambda noisy: function(noisy, tf.constant([level], tf.float32))
 
     # A signature cannot have optional inputs: those who want the level that the model was made for call these.
-    return {
-        "denoise_float_default_level": (at_default(of_floats), [floats]),
-        "denoise_uint8_default_level": (at_default(of_integers), [integers]),
-        **found,
-    }
+    plain = {f"{name}_default_level": (at_default(call), [noisy]) for name, (call, noisy) in functions.items()}
+    return plain | found
 
 
 def write(model, folder):
@@ -106,5 +117,5 @@ def write(model, folder):
     description.parent.mkdir(exist_ok=True)
     record = {"config": model.get_config()}
     if takes_level(model):
-        record["noise_level"] = model.noise.model.unit
+        record["noise_level"] = model.noise.unit
     description.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -83,5 +83,5 @@ class ClassicalDenoiser:
         if noise_level is None:
             if self.noise.kind == "gauss":
                 return None
-            raise ValueError(f"{self.name} cannot estimate {self.noise.model.unit}: give noise_level")
+            raise ValueError(f"{self.name} cannot estimate {self.noise.unit}: give noise_level")
         return apply.checked_levels(self.noise, noise_level, count)

@@ -165,7 +165,7 @@ def make_noise_spec(name, low, high, text=None, span=255.0):
     text = text or f"{name}{low:g}_{high:g}"
     smallest, largest = level_limits(model, span)
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"noise {text!r}: the level ({model.unit}) must be finite")
+        raise ValueError(f"noise {text!r}: the level ({unit_of(model, span)}) must be finite")
     if low > high:
         raise ValueError(f"noise {text!r}: the range is the wrong way round; write {name}{high:g}_{low:g}")
     positive = model.name.startswith("poisson")
