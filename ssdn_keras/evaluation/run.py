@@ -17,9 +17,10 @@ def _one(model, spec, clean, seed, index, repeat):
     test_image = protocol.corrupt(clean, spec, seed, index, repeat)
     outputs = protocol.denoise(model, test_image)
     row = protocol.score(clean, test_image, outputs)
-    row["noise_level"] = test_image.parameter * spec.level_scale
+    row.update(spec.named(np.multiply(test_image.parameter, spec.level_scale)))
     if model.estimated:
-        row["estimated_level"] = protocol.estimated_level(model, outputs["noise_std"], outputs["mean"])
+        estimated = protocol.estimated_levels(model, outputs)
+        row.update({f"estimated_{name.removeprefix('noise_')}": value for name, value in estimated.items()})
     pictures = {"noisy": test_image.crop(test_image.noisy)}
     pictures.update({name: outputs[name] for name in ("mean", "denoised") if name in outputs})
     pictures = {name: metrics.to_uint8(picture) for name, picture in pictures.items()}
@@ -137,4 +138,7 @@ def evaluate(model, test_sets, spec, output=None, save_images=False, record=None
     for name, (_, _, values) in table.items():
         if "estimated_level" in values:
             print(f"{name}: estimated noise level {values['estimated_level']:.2f} ({spec.model.unit}), added {spec}")
+        elif estimated := report.estimates(values):
+            shown = ", ".join(f"{what.replace('_', ' ')} {value:.2f}" for what, value in estimated.items())
+            print(f"{name}: estimated {shown} ({spec.model.unit}), added {spec}")
     return {name: values for name, (_, _, values) in table.items()}
