@@ -8,6 +8,7 @@ import difflib
 import logging
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -15,6 +16,7 @@ import textwrap
 
 from absl import flags
 
+_TWO_NUMBERS = re.compile(r"[0-9.]+\+[0-9.]+")
 _LONGEST = 1000  # characters of a message
 
 
@@ -48,6 +50,17 @@ class _Finite(flags.FloatParser):
         if not math.isfinite(value):
             raise ValueError("must be a finite number")
         return value
+
+
+class _Level(_Finite):
+    """A noise level: a number, or two as GAIN+READ_NOISE, which become a tuple."""
+
+    syntactic_help = "a number, or two as in 2+5"
+
+    def parse(self, argument):
+        parts = argument.split("+") if isinstance(argument, str) and _TWO_NUMBERS.fullmatch(argument) else [argument]
+        numbers = tuple(super(_Level, self).parse(part) for part in parts)
+        return numbers if len(numbers) > 1 else numbers[0]
 
 
 class Command:
@@ -93,6 +106,13 @@ class Command:
     def switch(self, name, default, text):
         """Define a flag that is on or off."""
         self._define(name, flags.DEFINE_boolean, default, text)
+
+    def level(self, name, text):
+        """Define a flag that takes a noise level, None by default."""
+        parser = _Level(lower_bound=0)
+        self._define(
+            name, lambda *a, **k: flags.DEFINE(parser, *a, serializer=flags.ArgumentSerializer(), **k), None, text
+        )
 
     def choice(self, name, default, choices, text):
         """Define a flag that takes one of a few words."""

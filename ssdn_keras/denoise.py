@@ -44,13 +44,11 @@ COMMAND.switch(
     "times the time."
 )  # fmt: skip
 COMMAND.group("Noise")
-COMMAND.number(
+COMMAND.level(
     "noise_level",
-    None,
     "Where the model needs to know it: σ in the values of the files (0..255 where they have 8 bits), λ, or α in "
-    "percent. By default the level that the model was trained for, if that is one; with --algorithm, σ is estimated "
-    "from each image.",
-    lowest=0,
+    "percent; for poisson_gauss GAIN+READ_NOISE in the values of the files, such as 2+5. By default the level that the "
+    "model was trained for, if that is one; with --algorithm, σ is estimated from each image.",
 )
 COMMAND.choice("noise", "gauss", ("gauss", "poisson"), "With --algorithm: the kind of noise.")
 COMMAND.group("Limits")

@@ -38,7 +38,8 @@ def denoise_file(
         source, target: paths; folders are made. The target is whole or absent.
         denoiser: a `Denoiser` or `ClassicalDenoiser`, or a function of the number of channels that gives one. One for
             one channel denoises each channel by itself, one for three takes grey as well.
-        noise_level: in the units of the file (σ), or λ, or percent; None where it is not needed.
+        noise_level: in the units of the file (σ, or a pair of gain and read noise), or λ, or percent; None where it is
+            not needed.
         std: path of a TIFF file for the posterior standard deviation in the units of the file, or None.
         output_dtype: NumPy's name of the type of the results; by default that of the file.
         keep_nan: pass NaN and infinity through instead of refusing them.
@@ -100,10 +101,11 @@ def check_channels(found, wanted):
 
 
 def nominal_level(denoiser, noise_level, dtype):
-    """A level in the units of a file as the denoiser wants it: σ of 0..255 where it has no range of values."""
-    if noise_level is None or denoiser.value_range is not None or denoiser.noise.kind != "gauss":
+    """A level in the units of a file as the denoiser wants it: of 0..255 where it has no range of values."""
+    if noise_level is None or denoiser.value_range is not None or not denoiser.noise.in_file_units:
         return noise_level
-    return noise_level * (255.0 / white_of(dtype))
+    factor = 255.0 / white_of(dtype)
+    return tuple(each * factor for each in noise_level) if np.ndim(noise_level) else noise_level * factor
 
 
 def range_of(reader):

@@ -17,12 +17,10 @@ COMMAND.integer("limit", 50, "Look at no more files than this, evenly spread; of
 COMMAND.number("black_level", 0.0, "Value of black, in file units: read noise is the noise there.")
 COMMAND.group("After training")
 COMMAND.string("model", None, "Trained model (.keras), whose residuals are examined.")
-COMMAND.number(
+COMMAND.level(
     "noise_level",
-    None,
-    "Where the model needs to know it: σ in the units of the files, λ, or α in percent. By default the level that it "
-    "was trained for.",
-    lowest=0,
+    "Where the model needs to know it: σ in the units of the files, λ, or α in percent; for poisson_gauss "
+    "GAIN+READ_NOISE in the units of the files, such as 2+5. By default the level that it was trained for.",
 )
 COMMAND.group("Output")
 COMMAND.string("output", "diagnosis", "Folder for index.html and diagnosis.json.")

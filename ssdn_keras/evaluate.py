@@ -61,7 +61,7 @@ def main(flags, _):
     spec = spec or model.noise
     if spec.levels is None:
         what = flags.algorithm or f"{flags.model} was trained on {spec} of unknown level"
-        raise UsageError(f"{what}: give --noise with a level, such as {spec}25")
+        raise UsageError(f"{what}: give --noise with a level, such as {spec.examples[0]}")
     if model.algorithm.uses_noise_model and spec.kind != model.noise.kind:
         raise UsageError(f"--noise={spec}: the model was made for {model.noise.kind} noise")
     make_folder(output)

@@ -88,8 +88,9 @@ def read_settings(flags):
         names.append("original")
     if not names or len(set(names)) < len(names):
         raise UsageError(f"--rows={flags.rows}: name each method once")
-    if checked(parse_noise, flags.noise).levels is None:
-        raise UsageError(f"--noise={flags.noise}: give a level to add, such as {flags.noise}25")
+    spec = checked(parse_noise, flags.noise)
+    if spec.levels is None:
+        raise UsageError(f"--noise={flags.noise}: give a level to add, such as {spec.examples[0]}")
     test_sets = checked(parse_test_sets, flags.evaluate)
     shared = ("train_clean", "noise", "images", "crop", "minibatch", "channels", "learning_rate", "freeze_noise",
               "seed", "precision", "ema", "repeats", "limit", "val_images", "validate_every")  # fmt: skip

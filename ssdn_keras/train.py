@@ -27,9 +27,9 @@ COMMAND.string(
 COMMAND.string(
     "clipped",
     "auto",
-    "Whether noisy values were clipped and rounded, so that the likelihood of gauss and poisson noise knows it: yes, "
-    "no, or the values LOW,HIGH of the files at which they were. auto: yes for --train_noisy of 8-bit images. With "
-    "--train_clean the noise says it: --noise=gauss25-clipped.",
+    "Whether noisy values were clipped and rounded, so that the likelihood of gauss, poisson and poisson_gauss noise "
+    "knows it: yes, no, or the values LOW,HIGH of the files at which they were. auto: yes for --train_noisy of 8-bit "
+    "images. With --train_clean the noise says it: --noise=gauss25-clipped.",
 )
 COMMAND.switch("freeze_noise", False, "With --train_clean: draw the noise once per image instead of for every crop.")
 COMMAND.switch("clip_noise", False, "With --train_clean: clip noisy values and round them to 8 bits, as a file would.")
@@ -47,14 +47,16 @@ COMMAND.string(
     "noise",
     "gauss25",
     "Noise model and level: gauss (σ in the values of the files), poisson (λ, events at the upper end of the value "
-    "range), impulse (percent), with a number or a range, such as gauss25, poisson5_50, impulse50. With "
+    "range), impulse (percent), with a number or a range, such as gauss25, poisson5_50, impulse50; or poisson_gauss "
+    "(gain and read noise in the values of the files), such as poisson_gauss2+5 or poisson_gauss0.5_4+2_10. With "
     "--train_noisy and an estimated parameter the level may be left out: gauss.",
 )
 COMMAND.choice(
     "noise_parameter",
     "known",
     ("known", "global", "per_image"),
-    "Whether the noise level is given, learnt as one constant, or estimated for each image.",
+    "Whether the noise level is given, learnt as one constant, or estimated for each image. With --train_noisy and "
+    "global, gain and read noise of poisson_gauss start at the level that --noise names.",
 )
 COMMAND.group("Method")
 COMMAND.choice(
@@ -198,11 +200,11 @@ def read_settings(flags):
         raise UsageError(f"--algorithm={flags.algorithm} needs --train_clean; noisy images train ssdn, ssdn_mean, n2v")
     needs_level = flags.train_clean or flags.val_clean
     if spec.levels is None and needs_level:
-        raise UsageError(f"--noise={flags.noise}: give a level to add, such as {flags.noise}25")
+        raise UsageError(f"--noise={flags.noise}: give a level to add, such as {spec.examples[0]}")
     if flags.train_noisy and flags.algorithm == "ssdn" and flags.noise_parameter == "known" and spec.varying:
         raise UsageError(
             f"--noise={flags.noise} with --train_noisy: the level of each image is not known; name one level, such as "
-            "gauss25, or use --noise_parameter=per_image"
+            f"{spec.examples[0]}, or use --noise_parameter=per_image"
         )
     names = TrainSettings.__dataclass_fields__
     return TrainSettings.with_absolute_paths(**{name: flags[name].value for name in names})

@@ -12,6 +12,7 @@ from keras import ops
 from ssdn_keras.noise import NOISE_MODELS, parse_noise
 from ssdn_keras.noise.covariance import component_count, split_components
 from ssdn_keras.noise.levels import CLIPPED
+from ssdn_keras.noise.parameters import shape_of
 from ssdn_keras.noise.sampling import NumpyRandom, StatelessRandom, draw_parameter
 
 # --- Reference: float64, general inverses and determinants ------------------------------------------------------------
@@ -169,8 +170,9 @@ ORDINARY = {"gauss": 25 / 255, "poisson": 1 / 30, "impulse": 0.4}
 EXTREME = {"gauss": [1e-3, 1.0], "poisson": [1e-3, 10.0], "impulse": [0.0, 1e-6, 0.9999, 1.0]}
 FACTORS = ["ordinary", "zero", "tiny", "small", "large", "singular"]
 LAYOUTS = [(1, False), (2, False), (3, False), (4, False), (2, True), (3, True), (4, True)]
-# Those of clipped values have tests of their own: `test_clipped_noise.py`.
-NAMES = [name for name in NOISE_MODELS if CLIPPED not in name]
+# Those of clipped values and of two parameters have tests of their own: `test_clipped_noise.py`,
+# `test_poisson_gauss.py`.
+NAMES = [name for name, model in NOISE_MODELS.items() if CLIPPED not in name and not shape_of(model)]
 
 
 def draw_case(channels, diagonal, kind="ordinary", images=2, seed=0):

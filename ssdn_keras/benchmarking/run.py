@@ -32,7 +32,7 @@ def build(settings):
 def given_level(model):
     """The level of noise that a denoising needs to be told, or None."""
     known = model.algorithm.uses_noise_model and model.noise_parameter == "known"
-    return float(np.mean(model.noise.levels)) if known and model.noise.levels else None
+    return np.mean(model.noise.levels, axis=0).tolist() if known and model.noise.levels else None
 
 
 def run(settings, model):

@@ -70,7 +70,7 @@ class _Examples:
     def _cut(self, index, random):
         """Clean crop, then (noisy crop, parameter) of every frozen version."""
         frozen = self._versions if self._crops.frozen is not None else 0
-        shapes = [self._shape, *[self._shape, ()] * frozen]
+        shapes = [self._shape, *[self._shape, self._spec.parameter_shape] * frozen]
         parts = tf.numpy_function(
             self._crops, [index, random.uniform((2,))], [tf.float32] * len(shapes), stateful=False
         )
@@ -157,9 +157,9 @@ def training_crops(
             ones 0..65535 and floats 0..1 (σ of 0..255 on that scale).
 
     Returns:
-        tf.data.Dataset of (inputs, targets): "noisy" B×crop×crop×C and "noise_level" B, in the network's units;
-        "clean" where it is known; "second" for n2n; "unmasked" and "mask" (B×crop×crop×1) for n2v; "progress" B for an
-        annealed loss. Of inputs alone if there are no targets.
+        tf.data.Dataset of (inputs, targets): "noisy" B×crop×crop×C and "noise_level" B (B×2 for gain and read noise),
+        in the network's units; "clean" where it is known; "second" for n2n; "unmasked" and "mask" (B×crop×crop×1) for
+        n2v; "progress" B for an annealed loss. Of inputs alone if there are no targets.
     """
     value_range = checked_range(value_range)
     method, spec = _method(algorithm, add_noise), _noise(noise, add_noise, value_range)
@@ -199,7 +199,7 @@ def _method(name, add_noise):
 def _noise(name, add_noise, value_range):
     spec = parse_noise(name, span(value_range))
     if add_noise and spec.levels is None:
-        raise ValueError(f"noise {str(spec)!r}: give a level to add, such as {spec}25 or {spec}5_50")
+        raise ValueError(f"noise {str(spec)!r}: give a level to add, such as {' or '.join(spec.examples)}")
     return spec
 
 

@@ -10,6 +10,8 @@ _CROP, _CROP_MULTIPLE, _SMALLEST_CROP = 64, 8, 32
 _IMAGES = {"known": 20_000, "per_image": 50_000}
 # Networks take the noise of photon counts to be that of at least this share of white.
 _DARKEST = 1e-3
+# Poisson or Gaussian noise alone that is off by less than this share of σ will do.
+_FITS = 0.05
 
 
 def number(value):
@@ -30,22 +32,31 @@ def poisson_misfit(fit, brightness, low, high):
 
 
 def value_range(overall, black_level):
-    """(low, high): file values that become 0 and 1 for the network; None for 8-bit images, whose range is 0..255."""
+    """(low, high): file values that become 0 and 1 for the network; None for 0..255, the range of 8-bit images."""
     if all(one.described["dtype"] == "uint8" for one in overall.measurements):
-        return None
+        return None if black_level == 0 else (black_level, 255.0)
     return black_level, max(one.described["highest"] for one in overall.measurements)
 
 
 def noise_flags(overall, black_level, with_level=True):
-    """Flags of the noise model that fits better: gauss with σ in file units, or poisson with λ at the range's end."""
+    """Flags of the noise model that fits best.
+
+    gauss with σ in file units, poisson with λ at the range's end, or poisson_gauss with gain and read noise in file
+    units, if both were measured and neither of the simpler ones will do.
+    """
     low, high = limits = value_range(overall, black_level) or (0.0, 255.0)
     photons, as_poisson, as_gauss = poisson_misfit(overall.fit, overall.brightness, low, high)
-    if not (overall.fit.depends and as_poisson < as_gauss):
+    read_noise, certain = overall.fit.read_noise(low)
+    if overall.fit.depends and certain and min(as_poisson, as_gauss) > _FITS * overall.level:
+        name, level = "poisson_gauss", f"{number(overall.fit.gain)}+{number(read_noise)}"
+    elif overall.fit.depends and as_poisson < as_gauss:
+        name, level = "poisson", number(photons)
+    else:
         return {"noise": f"gauss{number(overall.level)}" if with_level else "gauss"}
-    flags = {"noise": f"poisson{number(photons)}" if with_level else "poisson"}
+    flags = {"noise": name + (level if with_level else "")}
     if limits == (0.0, 255.0):
         return flags
-    return flags | {"value_range": f"{number(low)},{number(high)}"}  # that λ speaks of
+    return flags | {"value_range": f"{number(low)},{number(high)}"}  # whose low is black, and of whose high λ speaks
 
 
 def crop_of(overall):

@@ -71,7 +71,7 @@ class TestImage:
     """
 
     noisy: np.ndarray
-    parameter: float
+    parameter: float | list
     height: int
     width: int
     squared: Callable = field(default=None, compare=False)
@@ -100,7 +100,7 @@ def corrupt(clean, spec, seed, index, repeat):
         square[: noisy.shape[0], : noisy.shape[1]] = noisy
         return square
 
-    return TestImage(noisy, float(parameter), height, width, squared)
+    return TestImage(noisy, np.asarray(parameter).tolist(), height, width, squared)
 
 
 def denoise(denoiser, test_image, self_ensemble=False):
@@ -143,3 +143,15 @@ def estimated_level(model, noise_std, mean):
     brightness = np.maximum(np.asarray(mean), Poisson.smallest_mean)
     geometric = np.exp(np.log(brightness).mean(axis=-1))
     return float(np.median(geometric / np.maximum(noise_std**2, 1e-20)))
+
+
+def estimated_levels(model, outputs):
+    """Dict of what the model estimated, by name: "noise_level", or the numbers that the level consists of.
+
+    Args:
+        model: that estimates.
+        outputs: its outputs for one image.
+    """
+    if not model.noise.parameter_shape:
+        return {"noise_level": estimated_level(model, outputs["noise_std"], outputs["mean"])}
+    return model.noise.named(model.noise.level_from_estimate(outputs["strength"]))

@@ -9,13 +9,20 @@ import numpy as np
 
 from ssdn_keras.data.images import write_atomically
 
+ESTIMATED = "estimated_"
 FIGURES = ("psnr_noisy", "ssim_noisy", "psnr_mean", "ssim_mean", "psnr_denoised", "ssim_denoised")
 
 
 def averages(rows):
-    """Means over rows of every figure that they hold, and the estimated noise level where there is one."""
-    names = [name for name in (*FIGURES, "estimated_level") if rows and rows[0].get(name) is not None]
-    return {name: float(np.mean([row[name] for row in rows])) for name in names}
+    """Means over rows of every figure that they hold, and of what was estimated of the noise."""
+    first = rows[0] if rows else {}
+    names = [name for name in (*FIGURES, *(name for name in first if name.startswith(ESTIMATED)))]
+    return {name: float(np.mean([row[name] for row in rows])) for name in names if first.get(name) is not None}
+
+
+def estimates(values):
+    """Dict of what was estimated of the noise, by name, in averages."""
+    return {name.removeprefix(ESTIMATED): value for name, value in values.items() if name.startswith(ESTIMATED)}
 
 
 def as_table(results):

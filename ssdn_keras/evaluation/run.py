@@ -17,11 +17,12 @@ def _one(model, spec, clean, seed, index, repeat, self_ensemble):
     test_image = protocol.corrupt(clean, spec, seed, index, repeat)
     outputs = protocol.denoise(model, test_image, self_ensemble)
     row = protocol.score(clean, test_image, outputs)
-    row["noise_level"] = test_image.parameter * spec.level_scale
+    row.update(spec.named(np.multiply(test_image.parameter, spec.level_scale)))
     if model.estimated:
-        level = protocol.estimated_level(model, outputs["noise_std"], outputs["mean"])
         # In the units of the noise that was added, which are not the model's own if that has a range of values.
-        row["estimated_level"] = level * (spec.level_scale / model.noise.level_scale)
+        units = spec.level_scale / model.noise.level_scale
+        for name, value in protocol.estimated_levels(model, outputs).items():
+            row[f"estimated_{name.removeprefix('noise_')}"] = value * units
     pictures = {"noisy": test_image.crop(test_image.noisy)}
     pictures.update({name: outputs[name] for name in ("mean", "denoised") if name in outputs})
     pictures = {name: metrics.to_uint8(picture) for name, picture in pictures.items()}
@@ -141,4 +142,7 @@ def evaluate(model, test_sets, spec, output=None, save_images=False, record=None
     for name, (_, _, values) in table.items():
         if "estimated_level" in values:
             print(f"{name}: estimated noise level {values['estimated_level']:.2f} ({spec.unit}), added {spec}")
+        elif estimated := report.estimates(values):
+            shown = ", ".join(f"{what.replace('_', ' ')} {value:.2f}" for what, value in estimated.items())
+            print(f"{name}: estimated {shown} ({spec.unit}), added {spec}")
     return {name: values for name, (_, _, values) in table.items()}

@@ -59,7 +59,16 @@ class Format:
             raise FileExistsError(f"{path} exists and is no file")
 
     def write(self, model, path):
-        """Write the denoiser, whole or not at all."""
+        """Write the denoiser, whole or not at all.
+
+        Raises:
+            ValueError: its noise level has two numbers, which this format has no input for.
+        """
+        if self.traces and model.noise.parameter_shape and model.algorithm.uses_noise_model and not model.estimated:
+            raise ValueError(
+                f"the format {self.name} takes one number as noise_level, {model.noise.kind} noise has two: export a "
+                "model that estimates them (noise_parameter global or per_image), or its weights as safetensors"
+            )
         writer = importlib.import_module(self.module).write
         path.parent.mkdir(parents=True, exist_ok=True)
         put = write_atomically if self.suffix else write_folder

@@ -8,7 +8,6 @@ from ssdn_keras.interop import original
 from ssdn_keras.interop.network_file import NetworkFileError, shown
 from ssdn_keras.interop.original_file import expected_inputs
 from ssdn_keras.noise import parse_noise
-from ssdn_keras.noise.levels import CLIPPED, NOISE_MODELS
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def configuration(network):
         raise NetworkFileError(f"its pipeline is {shown(network.pipeline)}, not one of the published program")
     arguments = network.arguments
     noise = arguments.get("noise_style")
-    if not isinstance(noise, str) or noise not in NOISE_MODELS or CLIPPED in noise:
+    if noise not in ("gauss", "poisson", "impulse"):
         raise NetworkFileError(f"its noise is {shown(noise)}, not gauss, poisson or impulse")
     shape = arguments.get("input_shape")
     if not (isinstance(shape, (list, tuple)) and len(shape) == 4 and type(shape[1]) is int and shape[1] in (1, 3)):

@@ -6,7 +6,7 @@ from keras import ops
 
 from ssdn_keras.model import self_ensemble as ensemble
 from ssdn_keras.model import tiling
-from ssdn_keras.noise.levels import level_limits
+from ssdn_keras.noise.levels import absence_of_noise, limits_broken
 from ssdn_keras.value_range import cast, from_network, span, to_network
 
 
@@ -53,16 +53,18 @@ def level_input(model, noise_level, count):
 
 
 def checked_levels(spec, noise_level, count):
-    """Levels in the units of a `NoiseSpec` as parameters of the network, one per image."""
-    levels = np.asarray(noise_level, "float32").ravel()
-    if levels.size not in (1, count):
-        raise ValueError(f"noise_level needs one value per image: {levels.size} values for {count} images")
-    levels = np.broadcast_to(levels, (count,))
-    low, high = level_limits(spec.model, spec.span)
-    if not (np.isfinite(levels).all() and (levels >= low).all() and (levels <= high).all()) or (
-        spec.kind == "poisson" and (levels <= 0).any()
-    ):
+    """Levels in the units of a `NoiseSpec` as parameters of the network, one per image: N, or N×2 for two numbers."""
+    levels, shape = np.asarray(noise_level, "float32"), spec.parameter_shape
+    if shape and levels.shape[-1:] != shape:
+        raise ValueError(f"noise_level needs {spec.unit}: two numbers per image. Received: noise_level={noise_level!r}")
+    levels = levels.reshape(-1, *shape)
+    if len(levels) not in (1, count):
+        raise ValueError(f"noise_level needs one value per image: {len(levels)} values for {count} images")
+    levels = np.broadcast_to(levels, (count, *shape))
+    if not np.isfinite(levels).all() or limits_broken(spec.model, levels, spec.span):
         raise ValueError(f"noise_level must be {spec.unit}, within its range. Received: noise_level={noise_level!r}")
+    if broken := absence_of_noise(spec.model, levels):
+        raise ValueError(f"noise_level must be {broken} ({spec.unit}). Received: noise_level={noise_level!r}")
     return levels / np.float32(spec.level_scale)
 
 
@@ -158,7 +160,7 @@ def denoise_page(
             is repeated, and the mean of the results taken.
         denoised: for the result, of the same shape; any type.
         std: for the posterior standard deviation in the same units, or None.
-        parameter: array of one number in the network's units, or None.
+        parameter: array of the parameter of one image in the network's units, or None.
         value_range: see `ssdn_keras.value_range`.
         memory, tile, progress: see `tiling.restore`.
     """

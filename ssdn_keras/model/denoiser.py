@@ -13,6 +13,7 @@ from ssdn_keras.model.layers import PACKAGE
 from ssdn_keras.model.networks import FILTERS, DenoisingNetwork
 from ssdn_keras.model.training import Training
 from ssdn_keras.noise import make_noise_spec, parse_noise
+from ssdn_keras.noise.parameters import smallest_estimate_of
 from ssdn_keras.value_range import checked_range, span
 from ssdn_keras.version import __version__
 
@@ -30,27 +31,29 @@ class Denoiser(Training, keras.Model):
     """Self-supervised image denoiser (Laine et al., NeurIPS 2019).
 
     Inputs are a dict: "noisy", N×H×W×C in nominal range 0..1, any H and W; and, where the parameter is known and
-    differs between images, "noise_level" with one value per image: σ in 0..1, λ, or α in 0..1. Outputs are a dict:
-    "mean" (of the prior), "denoised" (posterior mean), "std" (posterior standard deviation), each N×H×W×C, and
-    "network_std", "noise_std", N×H×W. Networks without a noise model return "mean" and "denoised" only.
+    differs between images, "noise_level" with one value per image: σ in 0..1, λ, α in 0..1, or N×2, gain and read noise
+    in 0..1. Outputs are a dict: "mean" (of the prior), "denoised" (posterior mean), "std" (posterior standard
+    deviation), each N×H×W×C, and "network_std", "noise_std", N×H×W. Where gain and read noise are estimated, also
+    "strength", N×1×1×2: the two, in 0..1. Networks without a noise model return "mean" and "denoised" only.
 
     Args:
-        noise: "gauss", "poisson" or "impulse", or a name with a level as in the experiments, such as "gauss25"
-            or "poisson5_50": σ of 0..255, λ, α in percent.
+        noise: "gauss", "poisson", "impulse" or "poisson_gauss", or a name with a level as in the experiments, such as
+            "gauss25" or "poisson5_50": σ of 0..255, λ, α in percent; "poisson_gauss2+5": gain and read noise of 0..255.
         noise_parameter: "known" (given), "global" (one trainable constant) or "per_image" (estimated by a network).
         channels: 1, 3 or any other number.
         diagonal_covariance: a prior whose channels are independent.
         blindspot_size: 1, 3, 5, …: width of the square that an output does not see.
         algorithm: "ssdn"; "ssdn_mean" (blind spot, mean only), "n2c", "n2n", "n2v", "n2v2".
-        noise_range: (low, high) levels, if `noise` does not name them.
+        noise_range: (low, high) levels, if `noise` does not name them; of gain and read noise, each a pair.
         clipped: whether noisy values were clipped and rounded to 8 bits, which the likelihood then knows; the same as
             "-clipped" at the end of `noise`, such as "gauss25-clipped". Or the values of images at which they were
             clipped, (low, high), and then rounded to whole numbers.
         filters: of the network's encoder, the decoder has twice as many; 48 as published. Half of them take about a
             third of the time.
         estimator_filters: the same of the network that estimates the noise parameter; by default as many as `filters`.
-        value_range: (low, high), the values of images that become 0 and 1; σ is then in the units of the images. By
-            default 8-bit images have 0..255, and so has σ; integers of other types are scaled by their largest value.
+        value_range: (low, high), the values of images that become 0 and 1; σ, gain and read noise are then in the units
+            of the images, and low is the black level of Poisson and Poisson–Gaussian noise. By default 8-bit images
+            have 0..255, and so has σ; integers of other types are scaled by their largest value.
 
     Raises:
         ValueError: an argument has a value that is not one of these.
@@ -87,7 +90,7 @@ class Denoiser(Training, keras.Model):
         self.value_range = checked_range(value_range)
         self.noise = parse_noise(noise, span(self.value_range))
         if noise_range is not None:
-            low, high = map(float, noise_range)
+            low, high = noise_range
             self.noise = make_noise_spec(self.noise.model.name, low, high, span=span(self.value_range))
         self.clipped = None
         if clipped is True:
@@ -114,7 +117,8 @@ class Denoiser(Training, keras.Model):
         self.global_parameter = None
         if self.estimated and noise_parameter == "per_image":
             self.estimator = DenoisingNetwork(
-                1, blindspot_size=0, zero_output=True, filters=self.estimator_filters, dtype=self.dtype_policy,
+                len(self.noise.level_names), blindspot_size=0, zero_output=True, filters=self.estimator_filters,
+                dtype=self.dtype_policy,
                 name="estimator",
             )  # fmt: skip
         self.prepare_training()
@@ -135,8 +139,9 @@ class Denoiser(Training, keras.Model):
             self.estimator.build(shape)
         if self.estimated and self.noise_parameter == "global":
             self.global_parameter = self.add_weight(
-                shape=(), initializer="zeros", name="global_parameter", dtype="float32", autocast=False
-            )
+                shape=self.noise.parameter_shape, initializer="zeros", name="global_parameter", dtype="float32",
+                autocast=False,
+            )  # fmt: skip
         self.built = True
 
     def __call__(self, inputs, *args, **kwargs):
@@ -150,6 +155,8 @@ class Denoiser(Training, keras.Model):
     def call(self, inputs, training=False):
         noisy, network_output, strength = self._forward(inputs, training)
         outputs = self.algorithm.outputs(network_output, noisy, self.noise.model, strength, self.diagonal_covariance)
+        if strength is not None and self.noise.parameter_shape and self.estimated:
+            outputs["strength"] = strength  # two numbers, which cannot be told from a map of their sum
         if training:
             # The loss starts from what the network said; predictions have no use for it.
             outputs["network_output"] = network_output
@@ -166,10 +173,10 @@ class Denoiser(Training, keras.Model):
         return noisy, self.network(noisy, training=training), self._strength(noisy, inputs.get("noise_level"), training)
 
     def _strength(self, noisy, level, training=False):
-        """Noise parameter as the noise model wants it: N×1×1×1."""
+        """Noise parameter as the noise model wants it: N×1×1×1, or N×1×1×2 for two numbers."""
         if not self.algorithm.uses_noise_model:
             return None
-        batch = ops.shape(noisy)[0]
+        batch, shape, count = ops.shape(noisy)[0], self.noise.parameter_shape, len(self.noise.level_names)
         if self.noise_parameter == "known":
             if level is None:
                 if self.noise.varying:
@@ -178,21 +185,35 @@ class Denoiser(Training, keras.Model):
                         f"one value per image ({self.noise.unit})"
                     )
                 level = self.noise.parameters[0]
-            level = ops.reshape(ops.convert_to_tensor(level, "float32"), (-1, 1, 1, 1))
+            level = ops.convert_to_tensor(level, "float32")
+            if shape and tuple(level.shape[-1:]) != shape:
+                raise ValueError(
+                    f"noise_level needs {count} numbers per image ({self.noise.unit}): N×{count}, not "
+                    f"{tuple(level.shape)}"
+                )
+            level = ops.reshape(level, (-1, 1, 1, count))
             given, images = level.shape[0], noisy.shape[0]
             if None not in (given, images) and given not in (1, images):
                 raise ValueError(f"noise_level needs one value per image: {given} values for {images} images")
-            return ops.broadcast_to(self.noise.model.known(level), (batch, 1, 1, 1))
+            return ops.broadcast_to(self.noise.model.known(level), (batch, 1, 1, count))
         if self.noise_parameter == "global":
-            raw = ops.broadcast_to(ops.convert_to_tensor(self.global_parameter), (batch, 1, 1, 1))
+            raw = ops.broadcast_to(ops.convert_to_tensor(self.global_parameter), (batch, 1, 1, count))
         else:
-            raw = ops.mean(self.estimator(noisy, training=training), axis=(1, 2, 3), keepdims=True)
+            raw = ops.mean(self.estimator(noisy, training=training), axis=(1, 2), keepdims=True)
         return self.strength_of(raw)
 
-    @staticmethod
-    def strength_of(raw):
-        """Noise parameter from the number that stands for it in training."""
-        return ops.softplus(raw - 4.0) + 1e-3
+    def strength_of(self, raw):
+        """Noise parameter from the number or numbers that stand for it in training, on the last axis."""
+        return ops.softplus(raw - 4.0) + ops.convert_to_tensor(smallest_estimate_of(self.noise.model), "float32")
+
+    def start_at(self, level):
+        """Let a global parameter start at a level in the units of the experiment names, instead of at r = 0.
+
+        What is below the smallest estimate starts just above it.
+        """
+        smallest = np.asarray(smallest_estimate_of(self.noise.model), "float64")
+        excess = np.maximum(np.divide(level, self.noise.level_scale) - smallest, 0.1 * smallest)
+        self.global_parameter.assign(4.0 + np.log(np.expm1(excess)))
 
     def _loss_map(self, x, y, network_output, strength):
         noisy = ops.convert_to_tensor(x["noisy"] if isinstance(x, dict) else x, "float32")
@@ -238,8 +259,8 @@ class Denoiser(Training, keras.Model):
         Args:
             array: H×W (one channel), H×W×C or N×H×W×C; integers or floats.
             noise_level: where the parameter is known: σ in grey levels of 0..255 (with a `value_range`: in the units of
-                the array), λ, or α in percent; one number or one per image. May be left out if the model was made for
-                one level.
+                the array), λ, or α in percent; one number or one per image. Of Poisson–Gaussian noise (gain, read
+                noise) in the units of σ, or N×2. May be left out if the model was made for one level.
             data_range: value of white; by default the largest value of an integer type, and 1 for floats. Not for
                 models with a `value_range`.
             return_std: return the posterior standard deviation as well.

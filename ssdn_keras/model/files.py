@@ -35,10 +35,16 @@ def _pair(value):
     return float(low), float(high)
 
 
+def _levels(value):
+    """The ends of a range of levels, each a number or several."""
+    low, high = (tuple(map(float, end)) if isinstance(end, (list, tuple)) else float(end) for end in value)
+    return low, high
+
+
 _SETTINGS = {
     "name": _text,
     "noise": _text,
-    "noise_range": _pair,
+    "noise_range": _levels,
     "noise_parameter": _text,
     "channels": _count,
     "diagonal_covariance": bool,

@@ -35,7 +35,7 @@ def restore(model, values, load, store, parameter=None, memory=None, tile=None, 
         values: H×W×C.
         load: function of `values`, which may be rotated, and slices of rows and columns to what the network gets.
         store: function of slices of rows and columns and a dict of the outputs there, H×W×C and H×W.
-        parameter: array of one number in the network's units, or None.
+        parameter: array of the parameter of one image in the network's units, or None.
         memory: bytes that the process may have in memory; by default it follows from what is free.
         tile: side of the tiles, to have tiles anyway.
         progress: function that is called with the number of pixels of each tile that is done.
@@ -145,7 +145,10 @@ class _Tiled:
         return {name: ops.convert_to_numpy(value)[0] for name, value in found.items()}
 
     def _strength(self, parameter):
-        """The noise parameter, 1×1×1×1; an estimate is averaged over the whole image before any of it is denoised."""
+        """The noise parameter, 1×1×1×1 or 1×1×1×2.
+
+        An estimate is averaged over the whole image before any of it is denoised.
+        """
         model, total = self._model, 0.0
         if not (model.estimated and model.noise_parameter == "per_image"):
             return model._strength(ops.zeros((1, 1, 1, model.channels)), parameter)
@@ -156,12 +159,12 @@ class _Tiled:
             part = 0.0
             for start in range(0, features.shape[1], SMALLEST):
                 raw = model.estimator.head(features[:, start : start + SMALLEST])
-                part += float(np.sum(ops.convert_to_numpy(raw), dtype="float64"))
-            total += part
+                part = part + np.sum(ops.convert_to_numpy(raw), axis=(0, 1, 2), dtype="float64")
+            total = total + part
 
         self._each(add)
         raw = total / (self._values.shape[0] * self._values.shape[1])
-        return model.strength_of(ops.convert_to_tensor(np.full((1, 1, 1, 1), raw, "float32")))
+        return model.strength_of(ops.convert_to_tensor(np.reshape(raw, (1, 1, 1, -1)).astype("float32")))
 
     def _features(self, network, rows, columns):
         """Features of all views of one part of the image, 1×h×w×96 or ×384."""

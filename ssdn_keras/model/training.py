@@ -30,7 +30,7 @@ class Training(TrainStep):
         self.skipped_steps = SkippedSteps()
         self._psnr = keras.metrics.Mean(name="psnr")
         self._psnr_mean = keras.metrics.Mean(name="psnr_mean")
-        self._estimate = keras.metrics.Mean(name="noise_level")
+        self._estimates = [keras.metrics.Mean(name=name) for name in self.noise.level_names]
         self._average = AverageLoss()
         self._own_schedule = None
         self.jit_compile = apply.use_compiler()
@@ -54,8 +54,10 @@ class Training(TrainStep):
                 _update_finite(self._psnr_mean, apply.psnr(clean, y_pred["mean"]))
                 results["psnr_mean"] = self._psnr_mean.result()
         if self.estimated and "strength" in y_pred:
-            _update_finite(self._estimate, self.noise.level_from_estimate(y_pred["strength"]))
-            results["noise_level"] = self._estimate.result()
+            levels = self.noise.level_from_estimate(y_pred["strength"])
+            for index, metric in enumerate(self._estimates):
+                _update_finite(metric, levels[..., index])
+                results[metric.name] = metric.result()
         results["skipped_steps"] = self.skipped_steps.result()
         return results
 

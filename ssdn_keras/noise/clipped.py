@@ -3,6 +3,7 @@
 from keras import ops
 
 from ssdn_keras.noise import clipping, covariance
+from ssdn_keras.noise.parameters import names_of, smallest_estimate_of
 
 
 class Clipped:
@@ -17,6 +18,9 @@ class Clipped:
         self.base, self.limits = base, limits or clipping.ClippedRange()
         self.name = f"{base.name}-clipped"
         self.unit, self.level_range, self.level_scale = base.unit, base.level_range, base.level_scale
+        self.level_names = names_of(base)
+        self.smallest_estimate = smallest_estimate_of(base)
+        self.starts_at_level = getattr(base, "starts_at_level", False)
         self.zero_mean = base.zero_mean  # of the noise; what clipping does to it n2n and n2v have to live with
 
     def __eq__(self, other):

@@ -85,6 +85,6 @@ class StatelessRandom:
 
 
 def draw_parameter(spec, random):
-    """A noise parameter of `spec` in the network's units, uniform over its range; a scalar."""
+    """A noise parameter of `spec` in the network's units, uniform over its range; of shape `spec.parameter_shape`."""
     low, high = spec.parameters
-    return low + (high - low) * random.uniform(())
+    return low + (high - low) * random.uniform(spec.parameter_shape)

@@ -5,18 +5,28 @@ import io
 from pathlib import Path
 
 from ssdn_keras.data.images import write_atomically
+from ssdn_keras.noise.parameters import ONE
 
-COLUMNS = (
-    "images", "seconds", "loss", "psnr", "psnr_mean", "noise_level", "skipped_steps", "learning_rate",
-    "val_psnr", "val_psnr_mean", "val_psnr_noisy", "val_noise_level",
-)  # fmt: skip
+
+def columns(level_names=ONE):
+    """The columns, of noise whose level has these names."""
+    return (
+        "images", "seconds", "loss", "psnr", "psnr_mean", *level_names, "skipped_steps", "learning_rate",
+        "val_psnr", "val_psnr_mean", "val_psnr_noisy", *(f"val_{name}" for name in level_names),
+    )  # fmt: skip
 
 
 class MetricsFile:
-    """metrics.csv: a row per record; started again, rows past the checkpoint are dropped."""
+    """metrics.csv: a row per record; started again, rows past the checkpoint are dropped.
 
-    def __init__(self, path, images):
-        self._path, self._rows = Path(path), []
+    Args:
+        path: of the file.
+        images: number of images that the checkpoint has seen.
+        level_names: see `NoiseSpec`.
+    """
+
+    def __init__(self, path, images, level_names=ONE):
+        self._path, self._rows, self._columns = Path(path), [], columns(level_names)
         if self._path.exists():
             try:
                 with open(self._path, newline="") as file:
@@ -28,7 +38,7 @@ class MetricsFile:
         """Add a row (a dict) and write the file; raises OSError if that fails, and writes the row with the next."""
         self._rows = [old for old in self._rows if int(old["images"]) < row["images"]] + [row]
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(text, self._columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self._rows)
         write_atomically(self._path, lambda temporary: Path(temporary).write_text(text.getvalue()))

@@ -34,8 +34,11 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
         dtype=settings.precision,
         name="denoiser",
     )
-    if settings.init and not resumed:
-        copy_weights(load(settings.init), model, settings.init)
+    if not resumed:
+        if _has_a_start(settings, model):
+            model.start_at(model.noise.levels[0])
+        if settings.init:
+            copy_weights(load(settings.init), model, settings.init)
     model.compile(
         published_optimizer(
             ema=settings.ema,
@@ -48,6 +51,15 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
         jit_compile=compiler,
     )
     return model
+
+
+def _has_a_start(settings, model):
+    """Whether the level that is named is where a constant for all images starts: of noise that nobody adds.
+
+    The published models start at r = 0. Two numbers at once would take far too long from there.
+    """
+    starts = getattr(model.noise.model, "starts_at_level", False) and model.global_parameter is not None
+    return bool(starts and settings.train_noisy and not model.noise.varying)
 
 
 # Settings that a model may have otherwise than the one that it starts from.

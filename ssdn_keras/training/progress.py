@@ -6,6 +6,8 @@ import time
 import keras
 from tqdm import tqdm
 
+SHOWN = ("loss", "psnr", "noise_level", "gain", "read_noise")
+
 
 class Progress(keras.callbacks.Callback):
     """Progress bar with images/s, time left, loss and PSNR.
@@ -32,7 +34,7 @@ class Progress(keras.callbacks.Callback):
         now = time.monotonic()
         if now - self._shown > self.bar.mininterval:  # reading a value waits for the accelerator: seldom
             self._shown = now
-            shown = {name: f"{float(logs[name]):.2f}" for name in ("loss", "psnr", "noise_level") if name in logs}
+            shown = {name: f"{float(logs[name]):.2f}" for name in SHOWN if name in logs}
             self.bar.set_postfix(shown, refresh=False)
         self.bar.update(min(self._minibatch, self._images - self.bar.n))
         if self._window and (batch + 1) % self._window == 0:

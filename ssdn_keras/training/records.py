@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from ssdn_keras.data.sources import tell
+from ssdn_keras.noise.parameters import ONE
 from ssdn_keras.training import checkpoint
 from ssdn_keras.training.metrics_file import MetricsFile
 from ssdn_keras.training.models import measured, save_model, synchronise
@@ -36,6 +37,7 @@ class Records(keras.callbacks.Callback):
         validation: `Validation` or `CropPanel`.
         replicas: on which the training runs; see `ssdn_keras.training.replicas`.
         data: fingerprint of the training images.
+        level_names: see `NoiseSpec`.
 
     Attributes:
         position: where the training stands.
@@ -43,7 +45,9 @@ class Records(keras.callbacks.Callback):
         trouble: `Trouble`; says whether the training has to go back.
     """
 
-    def __init__(self, run_dir, settings, position, state, checkpoints, validation, replicas, data=None):
+    def __init__(
+        self, run_dir, settings, position, state, checkpoints, validation, replicas, data=None, level_names=ONE
+    ):
         super().__init__()
         self._run_dir, self._settings, self.position, self._state = Path(run_dir), settings, position, state
         self._checkpoints, self._validation, self._replicas, self._data = checkpoints, validation, replicas, data
@@ -51,7 +55,7 @@ class Records(keras.callbacks.Callback):
         self._together = StopTogether(run_dir, replicas)
         self.trouble = Trouble(settings.max_bad_steps, position.bad_steps)
         images = position.step * settings.minibatch
-        self._file = MetricsFile(self._run_dir / "metrics.csv", images)
+        self._file = MetricsFile(self._run_dir / "metrics.csv", images, level_names)
         self._tensorboard = TensorBoardFiles(self._run_dir / "tensorboard", images) if replicas.chief else None
         self._seconds, self._at_hand, self._writing, self._unwritten = self._file.seconds, None, threading.Lock(), None
         self.stopped = None

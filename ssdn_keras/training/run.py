@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssdn_keras.algorithms import ALGORITHMS
-from ssdn_keras.data import measured_clipping, measured_range
+from ssdn_keras.data import black_level, measured_clipping, measured_range
 from ssdn_keras.data.images import write_atomically
 from ssdn_keras.data.pipeline import training_crops
 from ssdn_keras.data.sources import open_source, tell
@@ -69,10 +69,11 @@ class _Training:
         images = settings.train_clean or settings.train_noisy
         self._source = source or open_source(images, settings.channels, smallest=settings.crop)
         self._value_range = measured_range.resolve(settings.value_range, self._source)
-        self._clipped = measured_clipping.resolve(
-            settings.clipped, self._source, parse_noise(settings.noise, span(self._value_range)),
-            noisy=settings.train_clean is None, posterior=ALGORITHMS[settings.algorithm].uses_noise_model,
-        )  # fmt: skip
+        noise, noisy = parse_noise(settings.noise, span(self._value_range)), settings.train_clean is None
+        posterior = ALGORITHMS[settings.algorithm].uses_noise_model
+        self._clipped = measured_clipping.resolve(settings.clipped, self._source, noise, noisy, posterior)
+        if noisy and posterior:
+            black_level.check(self._source, self._value_range, noise)
         self._checkpoints = Checkpoints(run_dir / CHECKPOINTS, settings, self._source.fingerprint)
         if replicas.chief:
             StopTogether.forget(run_dir)
@@ -150,8 +151,9 @@ class _Training:
             if replicas.chief:
                 self._describe(position)
             records = Records(
-                self._run_dir, settings, position, state, self._checkpoints, panel, replicas, self._source.fingerprint
-            )
+                self._run_dir, settings, position, state, self._checkpoints, panel, replicas, self._source.fingerprint,
+                self._model.noise.level_names,
+            )  # fmt: skip
             shown = [Progress(settings, position.step)] if replicas.chief else []
             self._model.fit(
                 replicas.distribute(lambda: self._crops(position.step)),

@@ -45,7 +45,7 @@ class Validation:
             outputs = protocol.denoise(model, test_image)
             rows.append(protocol.score(clean, test_image, outputs))
             if model.estimated:
-                levels.append(protocol.estimated_level(model, outputs["noise_std"], outputs["mean"]))
+                levels.append(protocol.estimated_levels(model, outputs))
             if panel is None:
                 images = (
                     clean,
@@ -57,8 +57,8 @@ class Validation:
             "val_psnr_mean": np.mean([row["psnr_mean"] for row in rows]),
             "val_psnr_noisy": np.mean([row["psnr_noisy"] for row in rows]),
         }
-        if levels:
-            values["val_noise_level"] = np.mean(levels)
+        for name in levels[0] if levels else ():
+            values[f"val_{name}"] = np.mean([level[name] for level in levels])
         return {name: round(float(value), 4) for name, value in values.items()}, panel
 
 
