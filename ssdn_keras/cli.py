@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 the data or files are at fault, 2 the command line is, 130 interrupted, 143 told to end (SIGTERM).
 """
 
+import contextlib
 import copy
 import difflib
 import logging
@@ -10,6 +11,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import textwrap
@@ -22,6 +24,10 @@ _LONGEST = 1000  # characters of a message
 
 class UsageError(Exception):
     """The command line is at fault."""
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM came."""
 
 
 class _Choice(flags.ArgumentParser):
@@ -71,11 +77,13 @@ class Command:
         description: what it does; the first thing that --help prints.
         arguments: what may follow the flags, such as "FILES_OR_FOLDERS", or "".
         needs_backend: whether it runs networks.
+        tidy: SIGTERM ends it as Ctrl-C does, so that it removes what it has half written. Not for trainings: they write
+            a checkpoint first, and may wait for other workers where no Python runs that could end them.
     """
 
-    def __init__(self, name, description, arguments="", needs_backend=True):
+    def __init__(self, name, description, arguments="", needs_backend=True, tidy=False):
         self.name, self.description, self.arguments = name, description, arguments
-        self.needs_backend = needs_backend
+        self.needs_backend, self.tidy = needs_backend, tidy
         self.flags = flags.FlagValues()
         self.groups = {}
         self._group = None
@@ -183,11 +191,14 @@ class Command:
             parsed, rest = self.parse(argv)
             if self.needs_backend:
                 start_backend()
-            code = main(parsed, rest)
+            with _unwound_by_sigterm() if self.tidy else contextlib.nullcontext():
+                code = main(parsed, rest)
         except UsageError as error:
             self._fail(error, 2, " (see --help)" if "--help" not in str(error) else "")
         except KeyboardInterrupt:
             self._fail("interrupted", 130)
+        except _TerminatedError:
+            self._fail("told to end (SIGTERM)", 128 + signal.SIGTERM)
         except (ValueError, OSError) as error:
             if os.environ.get("SSDN_KERAS_TRACEBACK"):
                 raise
@@ -210,6 +221,26 @@ class Command:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+@contextlib.contextmanager
+def _unwound_by_sigterm():
+    """SIGTERM raises _TerminatedError in this block, where it can be caught: in the main thread."""
+
+    def end(number, frame):
+        signal.signal(number, signal.SIG_IGN)  # some senders do it twice, and the second must not stop the tidying up
+        raise _TerminatedError
+
+    try:
+        former = signal.signal(signal.SIGTERM, end)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is end:
+            signal.signal(signal.SIGTERM, former)
 
 
 def say(text):

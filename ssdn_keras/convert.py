@@ -13,6 +13,7 @@ COMMAND = Command(
     "anything of it, and writes a model (.keras), or its variables by the authors' names (.npz). A model (.keras) "
     "becomes such an .npz file, too, or with --half a model of half the size.",
     "FROM TO",
+    tidy=True,
 )
 COMMAND.group("Conversion")
 COMMAND.string(

@@ -11,6 +11,7 @@ COMMAND = Command(
     "whether what it takes away is noise. A file that cannot be read is named and skipped; the exit code is then 1.",
     "FILES_OR_FOLDERS",
     needs_backend=False,
+    tidy=True,
 )
 COMMAND.group("Images")
 COMMAND.integer("limit", 50, "Look at no more files than this, evenly spread; of a stack, at 4 pages.", lowest=1)

@@ -10,6 +10,7 @@ COMMAND = Command(
     "python -m ssdn_keras.export",
     "Writes a trained denoiser whole (network, noise model and posterior mean) as a TensorFlow SavedModel or an ONNX "
     "file, or its weights as a safetensors file. docs/export.md has the programs that use them.",
+    tidy=True,
 )
 COMMAND.group("Export")
 COMMAND.string("model", None, "Trained model (.keras).")

@@ -12,6 +12,7 @@ COMMAND = Command(
     "other, or the same with some of its images. Files are written whole or not at all. What cannot be read is named "
     "and skipped.",
     needs_backend=False,
+    tidy=True,
 )
 COMMAND.group("Files")
 COMMAND.string(

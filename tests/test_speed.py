@@ -62,7 +62,7 @@ def both_ways(monkeypatch, blindspot_size, image, dtype):
 def test_fast_paths_change_nothing(monkeypatch, blindspot_size, height, width):
     image = np.random.RandomState(1).rand(2, height, width, 3).astype("float32")
     (fast, _), (plain, _) = both_ways(monkeypatch, blindspot_size, image, "float32")
-    np.testing.assert_allclose(fast, plain, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(fast, plain, rtol=1e-5, atol=1e-5)  # values up to 3
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no float64 here")

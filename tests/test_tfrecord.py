@@ -3,7 +3,11 @@
 import errno
 import io
 import os
+import signal
 import struct
+import subprocess
+import sys
+import time
 import zlib
 
 import numpy as np
@@ -220,6 +224,31 @@ def test_a_failure_leaves_nothing_half_written(capfd, tmp_path, photographs, mon
     assert code == (130 if isinstance(error, KeyboardInterrupt) else 1)
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["clean"]
+
+
+@pytest.mark.parametrize("name", ["x.tfrecord", "x.h5"])
+def test_sigterm_leaves_nothing_half_written(tmp_path, name):
+    images, output = tmp_path / "images", tmp_path / "output"
+    images.mkdir()
+    output.mkdir()
+    Image.fromarray(smooth_image(0, 400, 400)).save(images / "0.png")
+    for number in range(1, 2000):
+        os.link(images / "0.png", images / f"{number}.png")
+    command = [sys.executable, "-m", "ssdn_keras.prepare", f"--input={images}", f"--output={output / name}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 120
+        while not any(path.stat().st_size for path in output.rglob("*") if path.is_file()):
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.01)
+        for _ in range(2):  # `timeout` does so, to the process and to its group
+            process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 143 and not out and "Traceback" not in err
+    assert err.strip().splitlines()[-1] == "prepare: error: told to end (SIGTERM)"
+    assert not list(output.iterdir())
 
 
 def test_an_older_set_is_replaced_whole(capfd, tmp_path, photographs):

@@ -58,8 +58,10 @@ def test_tiles_of_a_network_as_published_give_the_same():
 
 
 def test_tiles_give_the_same(model):
-    # Convolutions of other sizes round otherwise, and random networks of few filters amplify that in their posterior.
-    assert_tiles_give_the_same(model, 150, 203, 64, within=3e-5)
+    # Convolutions of other sizes round otherwise, and random networks of few filters amplify that in their posterior:
+    # on PyTorch with one thread 5e-5 was seen.
+    within = 3e-5 if keras.backend.backend() == "tensorflow" else 2e-4
+    assert_tiles_give_the_same(model, 150, 203, 64, within)
 
 
 @pytest.mark.parametrize("height,width,tile", [(203, 97, 96), (31, 140, 32), (1, 1, 32), (64, 70, 33)])

@@ -46,6 +46,12 @@ def _git(folder, *arguments):
     return done.stdout.strip()
 
 
+def _devices():
+    if keras.backend.backend() == "torch":  # for which Keras knows no list
+        return [str(keras.ops.zeros(()).device)]
+    return [str(device) for device in keras.distribution.list_devices()]
+
+
 def describe():
     """All of it, as a dict for JSON."""
     return {
@@ -55,6 +61,6 @@ def describe():
         "machine": {
             "system": platform.platform(),
             "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "devices": [str(device) for device in keras.distribution.list_devices()],
+            "devices": _devices(),
         },
     }
