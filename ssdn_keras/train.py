@@ -73,8 +73,8 @@ COMMAND.integer(
 COMMAND.switch("diagonal_covariance", False, "A prior whose colour channels are independent.")
 COMMAND.integer("blindspot_size", 1, "Width of the blind spot in pixels: 1, 3, 5, …", lowest=1)
 COMMAND.integer(
-    "filters", 48, "Filters of the network's encoder, half of the decoder's: fewer are faster, more are better if the "
-    "training is long.", lowest=1, highest=1024,
+    "filters", None, "Filters of the network's encoder, half of the decoder's: fewer are faster, more are better in a "
+    "long training. By default 48, as published, or as many as --init has.", lowest=1, highest=1024,
 )  # fmt: skip
 COMMAND.integer(
     "estimator_filters", None, "The same of the network that estimates the noise. By default as --filters.", lowest=1,
@@ -102,7 +102,12 @@ COMMAND.number(
     lowest=0,
     highest=0.999999,
 )
-COMMAND.string("init", None, "Model (.keras) to start from: fine-tuning. Its noise parameter may be of another kind.")
+COMMAND.string(
+    "init",
+    None,
+    "Model (.keras) to start from, or the name of a network that comes with the package, such as gauss-rgb: "
+    "fine-tuning. Its noise may be of another kind.",
+)
 COMMAND.group("Run")
 COMMAND.string(
     "run_dir",
@@ -206,8 +211,18 @@ def read_settings(flags):
             f"--noise={flags.noise} with --train_noisy: the level of each image is not known; name one level, such as "
             f"{spec.examples[0]}, or use --noise_parameter=per_image"
         )
-    names = TrainSettings.__dataclass_fields__
-    return TrainSettings.with_absolute_paths(**{name: flags[name].value for name in names})
+    values = {name: flags[name].value for name in TrainSettings.__dataclass_fields__}
+    return TrainSettings.with_absolute_paths(**{**values, **_widths(flags)})
+
+
+def _widths(flags):
+    """The numbers of filters, of which --init says what no flag does."""
+    given = {"filters": flags.filters, "estimator_filters": flags.estimator_filters}
+    if flags.init and None in given.values():
+        from ssdn_keras.model.files import filters_of
+
+        given = {name: given[name] or found for name, found in zip(given, filters_of(flags.init), strict=True)}
+    return {**given, "filters": given["filters"] or 48}
 
 
 def main(flags, _):

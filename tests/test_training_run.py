@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from command_line import run
 
 import ssdn_keras
 from ssdn_keras.training.models import make_model
@@ -100,6 +101,25 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(settings, tmp_path):
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match="channels is 1, not 3"):
         make_model(dataclasses.replace(settings, init=str(tmp_path / "first.keras"), channels=3))
+    with pytest.raises(ValueError, match="filters is 48, not 8"):
+        make_model(dataclasses.replace(settings, init=str(tmp_path / "first.keras"), filters=8))
+    # What clean pixels may be does not depend on the noise.
+    other = make_model(dataclasses.replace(settings, init=str(tmp_path / "first.keras"), noise="poisson30"))
+    for ours, theirs in zip(other.network.get_weights(), first.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_training_takes_the_width_of_what_it_starts_from(capfd, photographs, tmp_path):
+    ssdn_keras.Denoiser("gauss", "per_image", channels=1, filters=6, estimator_filters=3).save(tmp_path / "x.keras")
+    code, _, err = run(
+        capfd, "train", f"--train_clean={photographs}", f"--init={tmp_path / 'x.keras'}", "--noise=gauss25",
+        "--noise_parameter=per_image", "--channels=1", "--crop=32", "--images=4", f"--run_dir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert code == 0, err
+    lines = (tmp_path / "run" / "flags.cfg").read_text().splitlines()
+    assert "--filters=6" in lines and "--estimator_filters=3" in lines
+    model = ssdn_keras.load(tmp_path / "run" / "final.keras")
+    assert (model.filters, model.estimator_filters) == (6, 3)
 
 
 @pytest.mark.slow

@@ -73,17 +73,10 @@ def load(path, dtype="float32"):
         ValueError: the file is not such a model, is damaged, or comes from a newer version; the message names it.
         FileNotFoundError: there is no such file.
     """
-    if shipped.is_name(path) and not Path(path).is_file():
-        name, path = path, shipped.path_of(path)
-        _LOG.warning(shipped.notice(name))
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such model file")
-    if path.suffix.lower() in _FOREIGN:
-        raise ValueError(
-            f"{path}: a network of {_FOREIGN[path.suffix.lower()]}; convert it first: python -m ssdn_keras.convert "
-            f"{path} {path.with_suffix('.keras').name}"
-        )
+    found = _located(path)
+    if found != Path(path):
+        _LOG.warning(shipped.notice(path))
+    path = found
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "model.weights.h5"
         model = _model(path, _read(path, weights), dtype)
@@ -94,6 +87,26 @@ def load(path, dtype="float32"):
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"{path}: the weights are damaged or do not fit the settings ({reason})") from None
     return model
+
+
+def filters_of(path):
+    """Filters of the network, and of its estimator, in a model file or a network of the package; raises as `load`."""
+    path = _located(path)
+    model = _model(path, _read(path), "float32")
+    return model.filters, model.estimator_filters
+
+
+def _located(path):
+    """The file that is meant by a path or by the name of a network of the package."""
+    path = shipped.path_of(path) if shipped.is_name(path) and not Path(path).is_file() else Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such model file")
+    if path.suffix.lower() in _FOREIGN:
+        raise ValueError(
+            f"{path}: a network of {_FOREIGN[path.suffix.lower()]}; convert it first: python -m ssdn_keras.convert "
+            f"{path} {path.with_suffix('.keras').name}"
+        )
+    return path
 
 
 def _model(path, config, dtype):
@@ -119,16 +132,17 @@ def _newer(version):
         return False
 
 
-def _read(path, weights):
-    """The model's settings from the archive; its weights are written to the file `weights`."""
+def _read(path, weights=None):
+    """The model's settings from the archive; its weights are written to the file `weights`, if one is given."""
     try:
         with zipfile.ZipFile(path) as archive:
             largest = {"config.json": _LARGEST_SETTINGS}
             if any(entry.file_size > largest.get(entry.filename, _LARGEST_ENTRY) for entry in archive.infolist()):
                 raise ValueError("an entry is larger than any model of ours")
             record = json.loads(archive.read("config.json"))
-            with archive.open("model.weights.h5") as packed, open(weights, "wb") as file:
-                shutil.copyfileobj(packed, file)
+            if weights is not None:
+                with archive.open("model.weights.h5") as packed, open(weights, "wb") as file:
+                    shutil.copyfileobj(packed, file)
     except Exception as error:  # there is no list of what readers of archives, four compressions and JSON raise
         raise ValueError(f"{path}: not a .keras model file, or a damaged one ({error})") from None
     if not isinstance(record, dict) or record.get("registered_name") != _REGISTERED_NAME:

@@ -67,17 +67,20 @@ _FREE = ("name", "dtype", "version", "noise", "noise_range", "noise_parameter", 
 
 
 def copy_weights(source, target, name):
-    """Start `target` from a trained model of the same network; noise parameter, ranges and clipping may differ."""
+    """Start `target` from a trained model of the same network; noise, ranges and clipping may differ.
+
+    The network says what clean pixels may be, which does not depend on the noise; what estimates a parameter is taken
+    over only if it estimates the same.
+    """
+    same_estimate = source.noise_parameter == target.noise_parameter and source.noise.kind == target.noise.kind
     ours, theirs = target.get_config(), source.get_config()
-    free = _FREE if source.estimator and target.estimator else (*_FREE, "estimator_filters")
+    free = _FREE if same_estimate and source.estimator else (*_FREE, "estimator_filters")
     different = [
         f"{key} is {theirs[key]!r}, not {ours[key]!r}" for key in ours if key not in free and ours[key] != theirs[key]
     ]
-    if source.noise.kind != target.noise.kind:
-        different.append(f"noise is {source.noise.kind!r}, not {target.noise.kind!r}")
     if different:
         raise ValueError(f"{name}: cannot start from this model: {'; '.join(different)}")
-    if source.noise_parameter == target.noise_parameter:
+    if same_estimate:
         target.set_weights(source.get_weights())
     else:
         target.network.set_weights(source.network.get_weights())

@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from ssdn_keras import shipped
+
 # What may change between two starts of the same training without changing its result.
 _FREE = (
     "val_clean", "val_images", "checkpoint_every", "validate_every", "keep_checkpoints", "max_bad_steps", "strategy",
@@ -90,6 +92,7 @@ class TrainSettings:
     def with_absolute_paths(cls, **values):
         """Settings whose paths do not depend on the current folder."""
         for name in ("train_clean", "train_noisy", "val_clean", "init"):
-            if values.get(name):
+            # A network of the package is given by its name.
+            if values.get(name) and not (name == "init" and values[name] in shipped.names()):
                 values[name] = str(Path(values[name]).resolve())
         return cls(**values)
