@@ -7,7 +7,8 @@ import numpy as np
 # Levels that part by more than this are estimated for each image; texture alone accounts for some percent.
 LEVELS_DIFFER = 0.15
 _CROP, _CROP_MULTIPLE, _SMALLEST_CROP = 64, 8, 32
-_IMAGES = {"known": 20_000, "per_image": 50_000}
+# A crop a step: with few images many small steps teach more than few large ones (docs/training-efficiency.md).
+_MINIBATCH, _IMAGES = 1, {"known": 10_000, "per_image": 20_000}
 # Networks take the noise of photon counts to be that of at least this share of white.
 _DARKEST = 1e-3
 # Poisson or Gaussian noise alone that is off by less than this share of σ will do.
@@ -94,7 +95,8 @@ def train_flags(overall, source, black_level, blind_spot, run_dir):
         images = _IMAGES["per_image"]
     else:
         flags |= noise_flags(overall, black_level)
-    return flags | {"channels": _channels(overall), "crop": crop_of(overall)[0], "images": images, "run_dir": run_dir}
+    size = {"crop": crop_of(overall)[0], "minibatch": _MINIBATCH, "images": images}
+    return flags | {"channels": _channels(overall), **size, "run_dir": run_dir}
 
 
 def command(flags):
