@@ -28,24 +28,34 @@ def checked_range(value_range):
     return low, high
 
 
-def parse_value_range(text):
-    """One of the words, or the pair of numbers that LOW,HIGH stands for.
+def parse_pair(what, text, words):
+    """One of the words, or the pair of file values that LOW,HIGH stands for.
 
     Examples:
-        >>> parse_value_range("100,4000"), parse_value_range("dtype")
-        ((100.0, 4000.0), 'dtype')
+        >>> parse_pair("clipped", "16,235", ("auto",)), parse_pair("clipped", "auto", ("auto",))
+        ((16.0, 235.0), 'auto')
+
+    Args:
+        what: name of the setting, for messages.
+        text: what the user wrote.
+        words: allowed ones.
 
     Raises:
         ValueError: it is neither.
     """
-    if text in WORDS:
+    if text in words:
         return text
     try:
         return checked_range(text.split(","))
     except ValueError:
         raise ValueError(
-            f"value range {text!r}: expected {', '.join(WORDS)}, or two numbers LOW,HIGH, the lower one first"
+            f"{what} {text!r}: expected {', '.join(words)}, or two file values LOW,HIGH, the lower one first"
         ) from None
+
+
+def parse_value_range(text):
+    """One of `WORDS`, or a pair: see `parse_pair`."""
+    return parse_pair("value range", text, WORDS)
 
 
 def span(value_range, dtype="uint8"):

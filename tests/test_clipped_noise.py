@@ -386,7 +386,7 @@ def test_images_that_are_clipped_everywhere(tmp_path, capfd):
     assert "% of the values of the images are clipped" in said
 
 
-@pytest.mark.parametrize("text", ["maybe", "200,100", "1", "a,b"])
+@pytest.mark.parametrize("text", ["maybe", "200,100", "1", "a,b", "0,inf"])
 def test_flag_that_is_none(tmp_path, capfd, text):
     noisy_files(tmp_path / "noisy", count=1)
     said, _ = trained(tmp_path, capfd, f"--clipped={text}", expected=2)

@@ -5,7 +5,7 @@ import numpy as np
 from ssdn_keras.data.common import tell
 from ssdn_keras.data.sampled import sample
 from ssdn_keras.noise.levels import CLIPPED, NOISE_MODELS
-from ssdn_keras.value_range import white_of
+from ssdn_keras.value_range import parse_pair, white_of
 
 WORDS = ("auto", "yes", "no")
 # So many values exactly at the end of what occurs are a wall that values were pushed against, not the last of a tail.
@@ -14,24 +14,8 @@ _EVERYWHERE = 0.98
 
 
 def parse_clipped(text):
-    """One of the words, or the pair of file values that LOW,HIGH stands for.
-
-    Examples:
-        >>> parse_clipped("16,235"), parse_clipped("auto")
-        ((16.0, 235.0), 'auto')
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if text in WORDS:
-        return text
-    try:
-        low, high = map(float, text.split(","))
-        if low < high:
-            return low, high
-    except ValueError:
-        pass
-    raise ValueError(f"clipped {text!r}: expected {', '.join(WORDS)}, or two file values LOW,HIGH, the lower one first")
+    """One of `WORDS`, or the pair of file values that LOW,HIGH stands for; raises ValueError if it is neither."""
+    return parse_pair("clipped", text, WORDS)
 
 
 def resolve(clipped, source, noise, noisy, posterior):

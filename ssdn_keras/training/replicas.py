@@ -1,17 +1,15 @@
 """On which devices and machines a training runs. One entry per --strategy; whichever it is, the result is the same."""
 
 import contextlib
-import json
-import os
 import zlib
 
 import keras
 
 from ssdn_keras.data.sources import tell
+from ssdn_keras.training.devices import first_line, named, numbers_of, read_cluster, see_only, tensorflow_devices
 from ssdn_keras.training.models import plain_copy
 
 STRATEGIES = ("one", "mirrored", "multiworker")
-_LOGICAL = "cpu*"
 
 
 class WorkerLost(OSError):
@@ -33,7 +31,7 @@ class OneDevice:
 
     def __init__(self, devices="all"):
         if devices != "all":
-            _only(devices)
+            see_only(devices)
 
     @property
     def chief(self):
@@ -86,7 +84,7 @@ class Mirrored(OneDevice):
     def __init__(self, devices="all"):
         import tensorflow as tf
 
-        self._strategy = tf.distribute.MirroredStrategy(_tensorflow_devices(devices))
+        self._strategy = tf.distribute.MirroredStrategy(tensorflow_devices(devices))
         self.count = self._strategy.num_replicas_in_sync
 
     def scope(self):
@@ -106,9 +104,9 @@ class MultiWorker(Mirrored):
     def __init__(self, devices="all"):
         import tensorflow as tf
 
-        cluster = _cluster()
+        cluster = read_cluster()
         if devices != "all":
-            _tensorflow_devices(devices)
+            tensorflow_devices(devices)
         self.workers, self.worker = len(cluster["cluster"]["worker"]), int(cluster["task"]["index"])
         if self.workers > 1:
             others = "another worker" if self.workers == 2 else f"{self.workers - 1} other workers"
@@ -116,7 +114,7 @@ class MultiWorker(Mirrored):
         try:
             self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
         except (tf.errors.OpError, RuntimeError) as error:
-            raise WorkerLost(f"the workers of TF_CONFIG did not find each other: {_first_line(error)}") from None
+            raise WorkerLost(f"the workers of TF_CONFIG did not find each other: {first_line(error)}") from None
         self.count = self._strategy.num_replicas_in_sync
 
     def distribute(self, make_dataset):
@@ -176,7 +174,7 @@ class DataParallel(OneDevice):
     def __init__(self, devices="all"):
         names = keras.distribution.list_devices()
         if devices != "all":
-            names = [_named(names, number) for number in _numbers(devices)]
+            names = [named(names, number) for number in numbers_of(devices)]
         self.count = len(names)
         self._distribution = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
 
@@ -215,89 +213,6 @@ def make_replicas(strategy="one", devices="all"):
     if backend != "tensorflow":
         raise ValueError(f"--strategy={strategy} needs the backend tensorflow (or jax for mirrored), this is {backend}")
     return {"mirrored": Mirrored, "multiworker": MultiWorker}[strategy](devices)
-
-
-def _numbers(devices):
-    try:
-        numbers = [int(number) for number in devices.split(",")]
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
-        raise ValueError(f"--devices={devices}: give numbers of GPUs such as 0,2, or all, or cpu*2")
-    return numbers
-
-
-def _named(found, number):
-    if number >= len(found):
-        raise ValueError(f"--devices: there is no device {number}; found {len(found)}: {', '.join(map(str, found))}")
-    return found[number]
-
-
-def _only(devices):
-    """Let a training on one device see this one only."""
-    numbers = _numbers(devices)
-    if len(numbers) > 1:
-        raise ValueError(f"--devices={devices}: several devices need --strategy=mirrored")
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(f"--devices={devices}: with this backend choose the device by CUDA_VISIBLE_DEVICES")
-    import tensorflow as tf
-
-    _before_start(tf.config.set_visible_devices, _named(tf.config.list_physical_devices("GPU"), numbers[0]), "GPU")
-
-
-def _before_start(function, *args):
-    try:
-        function(*args)
-    except RuntimeError as error:
-        raise ValueError(f"--devices must be chosen before TensorFlow is used: {_first_line(error)}") from None
-
-
-def _tensorflow_devices(devices):
-    """Names for tf.distribute, or None for all GPUs; logical devices of the processor are made here."""
-    import tensorflow as tf
-
-    if devices.startswith(_LOGICAL):
-        text = devices[len(_LOGICAL) :]
-        if not text.isdigit() or not 1 <= int(text) <= 64:
-            raise ValueError(f"--devices={devices}: give a number from 1 to 64, such as {_LOGICAL}2")
-        parts, processor = int(text), tf.config.list_physical_devices("CPU")[0]
-        made = tf.config.get_logical_device_configuration(processor)
-        if made is None or len(made) != parts:
-            one = tf.config.LogicalDeviceConfiguration()
-            _before_start(tf.config.set_logical_device_configuration, processor, [one] * parts)
-        return [f"CPU:{number}" for number in range(parts)]
-    if devices == "all":
-        return None
-    found = tf.config.list_physical_devices("GPU")
-    for number in _numbers(devices):
-        _named(found, number)
-    return [f"GPU:{number}" for number in _numbers(devices)]
-
-
-def _cluster():
-    """TF_CONFIG, checked."""
-    text = os.environ.get("TF_CONFIG")
-    if not text:
-        raise ValueError(
-            "--strategy=multiworker needs TF_CONFIG, which names all workers and this one; see docs/scale.md"
-        )
-    try:
-        cluster = json.loads(text)
-        workers, index = list(cluster["cluster"]["worker"]), int(cluster["task"]["index"])
-        if cluster["task"]["type"] != "worker" or set(cluster["cluster"]) != {"worker"}:
-            raise ValueError("only tasks of the type worker take part")
-        if not 0 <= index < len(workers):
-            raise ValueError(f"task {index}, but {len(workers)} workers")
-        if not all(isinstance(worker, str) and ":" in worker for worker in workers):
-            raise ValueError("workers are named HOST:PORT")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise ValueError(f"TF_CONFIG cannot be used ({reason}); see docs/scale.md") from None
-    return cluster
-
-
-def _first_line(error):
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import struct
 
-from . import raw
+from . import parts, raw
 
 _ALONE = {0x01, *range(0xD0, 0xDA)}  # markers without content
 
@@ -37,27 +37,11 @@ def joined(found):
     return out
 
 
+def _marker(random):
+    return random.choice((random.randrange(0xC0, 0xFF), 0xC0, 0xC2, 0xE1, 0xE2, 0xED, 0xEE))
+
+
 def damage(random, data, other):
     """Change, drop, repeat, move or rename segments."""
-    found, done = segments(data), []
-    for _ in range(random.choice((1, 1, 2, 3))):
-        if not found:
-            break
-        at, to = random.randrange(len(found)), random.randrange(len(found))
-        marker, content = found[at]
-        action = random.choice(("content", "content", "content", "drop", "repeat", "move", "rename", "take"))
-        if action == "content":
-            content, what = raw.damage(random, content, other)
-            found[at], action = (marker, content), what
-        elif action == "drop":
-            del found[at]
-        elif action == "repeat":
-            found.insert(to, found[at])
-        elif action == "move":
-            found.insert(to, found.pop(at))
-        elif action == "rename":
-            found[at] = random.choice((random.randrange(0xC0, 0xFF), 0xC0, 0xC2, 0xE1, 0xE2, 0xED, 0xEE)), content
-        else:
-            found.insert(at, random.choice(segments(other)))
-        done.append(f"{marker:02x}: {action}")
-    return joined(found), ", ".join(done)
+    found, done = parts.damage(random, segments, data, other, 3 * (raw.damage,), _marker)
+    return joined(found), ", ".join(f"{marker:02x}: {what}" for marker, what in done)

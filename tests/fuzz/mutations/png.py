@@ -5,7 +5,7 @@ import struct
 import zlib
 
 from ..seeds.png import SIGNATURE, chunk
-from . import raw
+from . import parts, raw
 
 _KINDS = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"iCCP", b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"pHYs",
           b"bKGD", b"acTL", b"fcTL", b"fdAT", b"cICP", b"mDCV", b"JDAT", b"Ihdr")  # fmt: skip
@@ -32,26 +32,6 @@ def _recompress(random, content, other):
 
 def damage(random, data, other):
     """Change, drop, repeat, move or rename chunks."""
-    found, done = chunks(data), []
-    for _ in range(random.choice((1, 1, 2, 3))):
-        if not found:
-            break
-        at, to = random.randrange(len(found)), random.randrange(len(found))
-        kind, content = found[at]
-        action = random.choice(("content", "content", "content", "inside", "drop", "repeat", "move", "rename", "take"))
-        if action in ("content", "inside"):
-            content, what = (raw.damage if action == "content" else _recompress)(random, content, other)
-            found[at] = kind, content
-            action = what
-        elif action == "drop":
-            del found[at]
-        elif action == "repeat":
-            found.insert(to, found[at])
-        elif action == "move":
-            found.insert(to, found.pop(at))
-        elif action == "rename":
-            found[at] = random.choice(_KINDS), content
-        else:
-            found.insert(at, random.choice(chunks(other) or [(b"IEND", b"")]))
-        done.append(f"{kind!r}: {action}")
-    return SIGNATURE + b"".join(chunk(*one) for one in found), ", ".join(done)
+    ways = (*3 * (raw.damage,), _recompress)
+    found, done = parts.damage(random, chunks, data, other, ways, lambda random: random.choice(_KINDS))
+    return SIGNATURE + b"".join(chunk(*one) for one in found), ", ".join(f"{kind!r}: {what}" for kind, what in done)
