@@ -331,6 +331,39 @@ def test_advice_for_photon_counts():
     assert settings.value_range == "auto" and float(settings.noise[7:]) == pytest.approx(255 / 4, rel=0.15)
 
 
+@pytest.mark.parametrize(
+    ("gain", "read", "scale", "dtype", "black"),
+    [(2, 8, 1, "uint8", 0), (2, 8, 0.8, "uint8", 20), (8, 80, 15, "uint16", 100), (2, 8, 1, "float32", 0)],
+)
+def test_advice_for_photon_and_read_noise(gain, read, scale, dtype, black):
+    """Both are measured, in file units, and neither photon counts nor one σ would do."""
+    generator = np.random.default_rng(0)
+    noisy = [black + gain * generator.poisson(scale * image / gain) + white(image.shape, read, seed)
+             for seed, image in enumerate(photographs())]  # fmt: skip
+    noisy = (
+        noisy if dtype == "float32" else [np.rint(image).clip(0, 255 if dtype == "uint8" else 9e9) for image in noisy]
+    )
+    _, settings = suggested(overall(noisy, dtype), "images", black)
+    assert settings.noise.startswith("poisson_gauss") and settings.noise_parameter == "known"
+    measured_gain, measured_read = map(float, settings.noise.removeprefix("poisson_gauss").split("+"))
+    assert measured_gain == pytest.approx(gain, rel=0.1) and measured_read == pytest.approx(read, rel=0.15)
+    if (dtype, black) == ("uint8", 0):
+        assert settings.value_range == "auto"
+    else:
+        low, high = map(float, settings.value_range.split(","))
+        highest = 255 if dtype == "uint8" else max(image.max() for image in noisy)
+        assert low == black and high == pytest.approx(highest, rel=5e-3)
+
+
+def test_advice_for_photon_and_read_noise_that_differ_between_images():
+    """Cameras at several gains: both are to be estimated."""
+    generator = np.random.default_rng(0)
+    noisy = [2**seed * generator.poisson(image / 2**seed) + white(image.shape, 8 * 2**seed, seed)
+             for seed, image in enumerate(photographs())]  # fmt: skip
+    _, settings = suggested(overall(noisy), "images")
+    assert (settings.noise, settings.noise_parameter) == ("poisson_gauss", "per_image")
+
+
 def test_advice_for_16_bits_is_in_the_units_of_the_files():
     found = overall([100 + 15 * image + white(image.shape, 150, seed) for seed, image in enumerate(photographs())],
                     "uint16")  # fmt: skip

@@ -26,6 +26,14 @@ CLIPPED = [
     for noise in ("gauss25", "gauss5_50", "poisson30")
     for parameter in ("known", "per_image")
 ]
+POISSON_GAUSS = [
+    "poisson_gauss2+5-blindspot-sigma_known",
+    "poisson_gauss2+5-blindspot-sigma_global",
+    "poisson_gauss0.5_4+2_10-blindspot-sigma_known",
+    "poisson_gauss0.5_4+2_10-blindspot-sigma_per_image",
+    "poisson_gauss0.5_4+2_10-clipped-blindspot-sigma_known",
+    "poisson_gauss0.5_4+2_10-clipped-blindspot-sigma_per_image",
+]
 REPORT = ["gauss25-blindspot-sigma_per_image", "gauss25_50-blindspot-sigma_per_image", "gauss25-n2v"]
 
 
@@ -36,7 +44,7 @@ def parse(name):
 
 def test_exactly_the_published_names_and_the_reports():
     assert len(PUBLISHED) == len(set(PUBLISHED)) == 46
-    assert {path.stem for path in FOLDER.iterdir()} == set(PUBLISHED) | set(REPORT) | set(CLIPPED)
+    assert {path.stem for path in FOLDER.iterdir()} == set(PUBLISHED) | set(REPORT) | set(CLIPPED) | set(POISSON_GAUSS)
 
 
 @pytest.mark.parametrize("name", PUBLISHED + REPORT)
@@ -73,5 +81,17 @@ def test_clipped_noise_is_otherwise_as_published(name):
     noise, parameter = name.partition("-clipped")[0], name.rpartition("sigma_")[2]
     assert settings.noise == f"{noise}-clipped" and settings.noise_parameter == parameter
     published = read_settings(parse(f"{noise}-blindspot-sigma_known"))
+    for field in ("algorithm", "channels", "crop", "minibatch", "images", "learning_rate", "ramp_up", "ramp_down"):
+        assert getattr(settings, field) == getattr(published, field)
+
+
+@pytest.mark.parametrize("name", POISSON_GAUSS)
+def test_photon_and_read_noise_are_otherwise_as_published(name):
+    settings = read_settings(parse(name))
+    assert settings.noise == name.partition("-blindspot")[0] == str(parse_noise(settings.noise))
+    assert settings.noise_parameter == name.rpartition("sigma_")[2]
+    again = COMMAND.parse(["train", *settings.as_flags().split(), "--run_dir=y"])[0]
+    assert read_settings(again) == settings
+    published = read_settings(parse("gauss25-blindspot-sigma_known"))
     for field in ("algorithm", "channels", "crop", "minibatch", "images", "learning_rate", "ramp_up", "ramp_down"):
         assert getattr(settings, field) == getattr(published, field)
