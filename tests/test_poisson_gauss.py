@@ -14,6 +14,8 @@ from scipy import optimize
 from skimage import data
 
 import ssdn_keras
+from ssdn_keras.data import black_level
+from ssdn_keras.data.sources import open_source
 from ssdn_keras.noise import make_noise_spec, parse_noise
 from ssdn_keras.noise.covariance import component_count, split_components
 from ssdn_keras.noise.sampling import NumpyRandom, StatelessRandom, draw_parameter
@@ -545,18 +547,33 @@ def test_eight_bit_files_are_taken_for_clipped(capfd, tmp_path):
 @pytest.mark.parametrize(
     "noise, value_range, warned",
     [
-        ("poisson_gauss8+40", "dtype", True),
-        ("poisson500", "dtype", True),
-        ("poisson_gauss8+40", "100,4100", False),
-        ("gauss40", "dtype", False),
+        ("poisson_gauss8+40", (0, 65535), True),
+        ("poisson500", (0, 65535), True),
+        ("poisson500-clipped", None, True),
+        ("poisson_gauss8+40", (1000, 5000), False),
+        ("gauss40", (0, 65535), False),
     ],
 )
 def test_a_black_level_above_zero_is_asked_for(capfd, tmp_path, noise, value_range, warned):
-    noisy = sixteen_bits(tmp_path / "noisy", black=1000)
-    said, _ = trained(capfd, tmp_path, f"--train_noisy={noisy}", f"--noise={noise}", f"--value_range={value_range}",
-                      "--images=2", "--checkpoint_every=0")  # fmt: skip
+    source = open_source(sixteen_bits(tmp_path / "noisy", black=1000), 1)
+    capfd.readouterr()
+    black_level.check(source, value_range, parse_noise(noise, 65535.0))
+    said = capfd.readouterr().err
+    assert said.startswith("the darkest values of the images are about 1") if warned else not said
     assert ("give it as LOW of --value_range=LOW,HIGH" in said) == warned
-    assert not warned or "the darkest values of the images are about 10" in said or "about 11" in said
+
+
+def test_dark_images_ask_for_no_black_level(capfd, tmp_path):
+    source = open_source([np.uint8(np.arange(64)[:, None] * np.ones((1, 64)))[..., None]], 1)
+    black_level.check(source, None, parse_noise("poisson30"))
+    assert not capfd.readouterr().err
+
+
+def test_training_asks_for_a_black_level(capfd, tmp_path):
+    noisy = sixteen_bits(tmp_path / "noisy", black=1000)
+    said, _ = trained(capfd, tmp_path, f"--train_noisy={noisy}", "--noise=poisson_gauss8+40", "--value_range=dtype",
+                      "--images=2")  # fmt: skip
+    assert "and poisson_gauss noise is taken to start at 0" in said
 
 
 @pytest.mark.parametrize(
