@@ -4,7 +4,7 @@ from conftest import smooth_image
 from PIL import Image
 
 import ssdn_keras
-from ssdn_keras.evaluation import metrics, protocol
+from ssdn_keras.evaluation import metrics, protocol, report
 from ssdn_keras.evaluation.run import evaluate
 from ssdn_keras.noise import parse_noise
 
@@ -86,3 +86,13 @@ def test_an_estimated_level_has_the_units_of_the_added_noise(tmp_path, capsys, a
     values = evaluate(model, [protocol.TestSet("a", tmp_path, 1)], spec)["a"]
     assert values["estimated_level"] == pytest.approx(estimate * scale, rel=1e-3)
     assert f"estimated noise level {estimate * scale:.2f} ({unit}), added {spec}" in capsys.readouterr().out
+
+
+def test_psnr_inside_the_range_leaves_out_what_is_clipped():
+    clean = np.full((20, 20, 1), 100, "uint8")
+    image = clean + 2
+    clean[:10], image[:5], image[5:10] = 255, 0, 255
+    assert metrics.psnr_inside(clean, image) == pytest.approx(20 * np.log10(255 / 2))
+    assert np.isnan(metrics.psnr_inside(clean[:10], image[:10]))
+    rows = [{"psnr_inside": 30.0}, {"psnr_inside": float("nan")}, {"psnr_inside": 32.0}]
+    assert report.averages(rows)["psnr_inside"] == 31

@@ -16,6 +16,12 @@ def psnr(clean, image):
     return float(metrics.peak_signal_noise_ratio(clean, image, data_range=255))
 
 
+def psnr_inside(clean, image):
+    """As `psnr`, over the values whose clean one is neither 0 nor 255; NaN if there is none."""
+    inside = (clean > 0) & (clean < 255)
+    return psnr(clean[inside], image[inside]) if inside.any() else float("nan")
+
+
 def ssim(clean, image):
     """Structural similarity of uint8 images H×W×C as Wang et al. (2004) define it, averaged over channels.
 

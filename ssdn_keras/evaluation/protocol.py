@@ -121,13 +121,17 @@ def denoise(denoiser, test_image, self_ensemble=False):
 
 
 def score(clean, test_image, outputs):
-    """Row of results: PSNR and SSIM of the noisy image, of the mean (where there is one) and of the denoised image."""
+    """Row of results: PSNR and SSIM of the noisy image, of the mean (where there is one) and of the denoised image.
+
+    And the denoised image's PSNR where the clean value is inside the range, at none of its ends.
+    """
     row = {}
     images = {"noisy": test_image.crop(test_image.noisy), "mean": outputs.get("mean"), "denoised": outputs["denoised"]}
     for name, image in images.items():
         if image is not None:
             rounded = metrics.to_uint8(image)
             row[f"psnr_{name}"], row[f"ssim_{name}"] = metrics.psnr(clean, rounded), metrics.ssim(clean, rounded)
+    row["psnr_inside"] = metrics.psnr_inside(clean, metrics.to_uint8(outputs["denoised"]))
     return row
 
 

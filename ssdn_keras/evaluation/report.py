@@ -10,14 +10,21 @@ import numpy as np
 from ssdn_keras.data.images import write_atomically
 
 ESTIMATED = "estimated_"
+INSIDE = "psnr_inside"
 FIGURES = ("psnr_noisy", "ssim_noisy", "psnr_mean", "ssim_mean", "psnr_denoised", "ssim_denoised")
 
 
 def averages(rows):
     """Means over rows of every figure that they hold, and of what was estimated of the noise."""
     first = rows[0] if rows else {}
-    names = [name for name in (*FIGURES, *(name for name in first if name.startswith(ESTIMATED)))]
-    return {name: float(np.mean([row[name] for row in rows])) for name in names if first.get(name) is not None}
+    names = [*FIGURES, INSIDE, *(name for name in first if name.startswith(ESTIMATED))]
+    return {name: _mean([row[name] for row in rows]) for name in names if first.get(name) is not None}
+
+
+def _mean(values):
+    """The mean of those that are not NaN: an image may have no value inside the range, or be too small for SSIM."""
+    values = [value for value in values if not np.isnan(value)]
+    return float(np.mean(values)) if values else float("nan")
 
 
 def estimates(values):

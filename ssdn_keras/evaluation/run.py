@@ -140,6 +140,8 @@ def evaluate(model, test_sets, spec, output=None, save_images=False, record=None
         report.write_json(Path(output) / "results.json", {**(record or {}), "sets": sets, "rows": all_rows})
     print(report.as_table(table))
     for name, (_, _, values) in table.items():
+        if spec.is_clipped:
+            print(f"{name}: {values[report.INSIDE]:.2f} dB where the clean value is neither 0 nor 255")
         if "estimated_level" in values:
             print(f"{name}: estimated noise level {values['estimated_level']:.2f} ({spec.unit}), added {spec}")
         elif estimated := report.estimates(values):
