@@ -1,6 +1,5 @@
 """python -m ssdn_keras.denoise: denoise image files."""
 
-import contextlib
 import sys
 
 from ssdn_keras.choices import CLASSICAL_NAMES, MAX_PIXELS
@@ -178,12 +177,14 @@ def main(flags, arguments):
     if flags.overwrite and flags.resume:
         raise UsageError("give --overwrite or --resume, not both")
     pairs, before = choose_pairs(flags, arguments)
+    from ssdn_keras.denoising import check_level
     from ssdn_keras.model.apply import check_std
 
     if flags.model or flags.algorithm:
         denoiser = open_classical(flags) if flags.algorithm else open_model(flags)
         checked(check_std, denoiser, flags.std)
-        _check_level(denoiser, flags.noise_level, pairs)
+        if pairs:
+            checked(check_level, denoiser, flags.noise_level, pairs[0][0])
     else:
         denoiser = open_shipped(flags)
     make_folder(flags.output)
@@ -191,17 +192,6 @@ def main(flags, arguments):
     skipped = f", {before} were there" if before else ""
     print(f"denoised {len(pairs) - failed} of {len(pairs)} images into {flags.output}{skipped}")
     return 1 if failed else 0
-
-
-def _check_level(denoiser, level, pairs):
-    """Refuse a level that the first file cannot have; each file is checked again, since their units may differ."""
-    from ssdn_keras.data.formats import open_pages
-    from ssdn_keras.denoising import nominal_level
-
-    dtype = "uint8"
-    with contextlib.suppress(ValueError, IndexError), open_pages(pairs[0][0]) as reader:
-        dtype = reader.pages[0].dtype
-    checked(denoiser.level_input, nominal_level(denoiser, level, dtype), 1)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,14 @@ def nominal_level(denoiser, noise_level, dtype):
     return tuple(each * factor for each in noise_level) if np.ndim(noise_level) else noise_level * factor
 
 
+def check_level(denoiser, level, path):
+    """Raise ValueError for a level that a file cannot have; each is checked again, since their units may differ."""
+    dtype = "uint8"
+    with contextlib.suppress(ValueError, IndexError, OSError), open_pages(path) as reader:
+        dtype = reader.pages[0].dtype
+    denoiser.level_input(nominal_level(denoiser, level, dtype), 1)
+
+
 def range_of(reader):
     """(low, high) of the values of a file, as `data.measured_range` has it of a training set; None if all are equal."""
     step = max(len(reader.pages) // _PAGES, 1)

@@ -27,14 +27,15 @@ COMMAND.group("Output")
 COMMAND.string("output", "diagnosis", "Folder for index.html and diagnosis.json.")
 
 
-def open_model(flags):
-    """The trained model, if the noise level fits it."""
+def open_model(flags, path):
+    """The trained model, if the noise level fits it and the file at the path."""
     start_backend()
+    from ssdn_keras.denoising import check_level
     from ssdn_keras.model.files import load
 
     model = load(flags.model)
     try:
-        model.level_input(flags.noise_level, 1)
+        check_level(model, flags.noise_level, path)
     except ValueError as error:
         raise UsageError(f"--noise_level: {error}") from None
     return model
@@ -47,10 +48,11 @@ def main(flags, arguments):
     if flags.noise_level is not None and not flags.model:
         raise UsageError("--noise_level goes with --model")
     from ssdn_keras.diagnosis import page, report
+    from ssdn_keras.diagnosis.reading import list_files
     from ssdn_keras.diagnosis.run import diagnose
     from ssdn_keras.evaluation.report import write_json
 
-    model = open_model(flags) if flags.model else None
+    model = open_model(flags, list_files(arguments)[0]) if flags.model else None
     found = diagnose(arguments, flags.limit, flags.black_level, model, flags.model, flags.noise_level)
     if not found.measurements:
         raise ValueError(f"none of {found.looked_at} files could be read")

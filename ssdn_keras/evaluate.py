@@ -12,7 +12,7 @@ COMMAND = Command(
     "and SSIM of the noisy input, of the network's mean and of the posterior mean, all rounded to 8 bits.",
 )
 COMMAND.group("What")
-COMMAND.string("model", None, "Trained model (.keras).")
+COMMAND.string("model", None, "Trained model (.keras), or the name of a network that comes with the package.")
 COMMAND.choice("algorithm", None, CLASSICAL_NAMES, "Instead of a model: non-local means, wavelet shrinkage or CBM3D.")
 COMMAND.integer("channels", 3, "With --algorithm: 3 for colour, 1 for grey; images are converted.", lowest=1, highest=3)
 COMMAND.string(
@@ -51,7 +51,7 @@ def main(flags, _):
     spec = checked(parse_noise, flags.noise) if flags.noise else None
     for test_set in test_sets:
         test_set.paths()
-    output = flags.output or str(Path(flags.model).parent / "evaluation")
+    output = flags.output or str(Path(flags.model).parent / "evaluation")  # of a network of the package: here
 
     from ssdn_keras.evaluation.run import evaluate
     from ssdn_keras.model.classical import ClassicalDenoiser

@@ -525,6 +525,20 @@ def test_command_with_a_model(capfd, folder, model, tmp_path):
     fails(capfd, 2, "--noise_level", "diagnose", folder, f"--model={model}", "--noise_level=-1")
 
 
+def test_a_level_is_in_the_units_of_the_files(capfd, tmp_path):
+    import ssdn_keras
+
+    image = 20000 + 100.0 * smooth_image(0, 128, 128, 1).reshape(128, 128)
+    noisy = image + np.random.RandomState(0).normal(0, 700, image.shape)
+    (tmp_path / "deep").mkdir()
+    tifffile.imwrite(tmp_path / "deep" / "a.tif", np.uint16(np.rint(noisy)))
+    ssdn_keras.Denoiser("gauss1_50", channels=1, filters=4).save(tmp_path / "x.keras")
+    flags = [f"--model={tmp_path / 'x.keras'}", f"--output={tmp_path / 'd'}"]
+    code, out, err = run(capfd, "diagnose", tmp_path / "deep", *flags, "--noise_level=700")
+    assert code == 0 and "After denoising with" in out, err
+    fails(capfd, 2, "--noise_level", "diagnose", tmp_path / "deep", *flags, "--noise_level=70000")
+
+
 def test_a_model_of_other_channels_says_both_numbers(capfd, folder, tmp_path):
     import ssdn_keras
 
