@@ -1,9 +1,13 @@
 """python -m ssdn_keras.denoise: denoise image files."""
 
 import sys
+import time
 
 from ssdn_keras.choices import CLASSICAL_NAMES, MAX_PIXELS
 from ssdn_keras.cli import Command, UsageError, checked, describe, make_folder
+
+# Seconds after which freed memory is given back to the system.
+_EVERY = 1.0
 
 COMMAND = Command(
     "python -m ssdn_keras.denoise",
@@ -132,9 +136,10 @@ def denoise_all(denoiser, pairs, flags):
 
     from ssdn_keras.data.files import std_path
     from ssdn_keras.denoising import denoise_file
+    from ssdn_keras.memory import give_back
     from ssdn_keras.model.tiling import is_out_of_memory
 
-    failed = 0
+    failed, given_back = 0, time.monotonic()
     for source, target in tqdm(pairs, desc="denoising", unit="image"):
         with tqdm(desc=source.name, unit="px", unit_scale=True, delay=2, leave=False) as bar:
 
@@ -163,6 +168,9 @@ def denoise_all(denoiser, pairs, flags):
                 failed += 1
                 text = "not enough memory" if is_out_of_memory(error) else describe(error)
                 tqdm.write(f"failed {source}: {text}", file=sys.stderr)
+        if time.monotonic() - given_back > _EVERY:
+            give_back()
+            given_back = time.monotonic()
     return failed
 
 

@@ -47,7 +47,11 @@ def picture(height, width, channels):
     return (image[:height, :width] + noise).astype("float32") / 255
 
 
-def assert_tiles_give_the_same(model, height, width, tile, within=1e-5):
+# PyTorch rounds differently for another size and number of threads: 1.4e-5 was seen with one thread.
+WITHIN = 1e-5 if keras.backend.backend() == "tensorflow" else 5e-5
+
+
+def assert_tiles_give_the_same(model, height, width, tile, within=WITHIN):
     image, white = picture(height, width, model.channels), 255 if model.value_range else 1
     for tiled, whole in zip(denoise(model, image * white, tile), denoise(model, image * white, None), strict=True):
         np.testing.assert_allclose(tiled / white, whole / white, atol=within, rtol=1e-5)
@@ -103,6 +107,21 @@ def test_the_receptive_field_is_large_enough(blind, place):
         changed[(slice(None), outside) if rows else (slice(None), slice(None), outside)] = 0.3
         np.testing.assert_allclose(line(changed), expected, atol=1e-6)
     assert max(margins(blind)) <= (352 if blind else 192)
+
+
+def test_freed_memory_is_given_back_where_that_can_be_done(monkeypatch):
+    from ssdn_keras import memory
+
+    class Library:
+        def malloc_trim(self, left):
+            calls.append(left)
+
+    calls = []
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: Library())
+    memory.give_back()
+    assert calls == [0]
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())  # another C library than glibc
+    memory.give_back()
 
 
 def test_memory_decides_about_tiles(monkeypatch):

@@ -65,13 +65,21 @@ class ShiftPool(layers.Layer):
         return (batch, *half, channels)
 
 
+def _turn_over(x):
+    if keras.backend.backend() == "tensorflow":  # where ops.flip of Keras 3.12 takes a single axis
+        import tensorflow as tf
+
+        return tf.reverse(x, axis=(1, 2))
+    return ops.flip(x, axis=(1, 2))
+
+
 def _rotate(x, quarter_turns):
     """Rotate N×H×W×C counter-clockwise, as numpy.rot90 does over height and width."""
     quarter_turns %= 4
     if quarter_turns == 0:
         return x
     if quarter_turns == 2:
-        return ops.flip(x, axis=(1, 2))
+        return _turn_over(x)
     return ops.flip(ops.transpose(x, (0, 2, 1, 3)), axis=1 if quarter_turns == 1 else 2)
 
 
