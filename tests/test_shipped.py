@@ -11,6 +11,7 @@ import ssdn_keras
 from ssdn_keras import shipped
 from ssdn_keras.evaluation import metrics
 from ssdn_keras.model.half import write_half
+from ssdn_keras.training.calibration import apply_line, calibrate, fit_line
 
 LARGEST = 5 * 10**6
 NAMES = shipped.names()
@@ -151,3 +152,24 @@ def test_convert_halves(capfd, plain, tmp_path):
     assert code == 0 and out.startswith("wrote ")
     fails(capfd, 2, "--half goes with two .keras files", "convert", path, tmp_path / "x2.keras")
     fails(capfd, 2, "--half goes with two .keras files", "convert", "--half", path, tmp_path / "x.npz")
+
+
+def test_calibration_finds_the_line_that_puts_estimates_right():
+    true = np.linspace(1, 55, 40) / 255
+    raw = (np.log(np.expm1(true - 1e-3)) + 4 - 0.7) / 1.2
+    slope, offset = fit_line(raw, true)
+    assert slope == pytest.approx(1.2, abs=1e-4) and offset == pytest.approx(0.7, abs=1e-4)
+
+
+def test_calibration_changes_the_estimate_alone():
+    model = ssdn_keras.Denoiser("gauss1_50", "per_image", channels=1, filters=4)
+    layer = model.estimator.output_layers["nin_c"]
+    layer.kernel.assign(np.random.RandomState(0).normal(0, 0.3, layer.kernel.shape))
+    image = np.random.RandomState(1).rand(1, 64, 64, 1).astype("float32")
+    before = float(np.mean(model.estimator(image))), np.array(model({"noisy": image})["mean"])
+    apply_line(model, 0.8, 0.5)
+    after = float(np.mean(model.estimator(image))), np.array(model({"noisy": image})["mean"])
+    assert after[0] == pytest.approx(0.8 * before[0] + 0.5, abs=1e-5)
+    np.testing.assert_array_equal(before[1], after[1])
+    with pytest.raises(ValueError, match="can only calibrate"):
+        calibrate(ssdn_keras.Denoiser("gauss25", filters=4), [])
