@@ -2,6 +2,8 @@
 # make docs: the documentation, in site/.  make notebooks: runs them and keeps their results (NOTEBOOKS=… chooses some).
 # PYTHON chooses the interpreter.
 PYTHON ?= python3
+# Each file of tests in one of two processes: much of a test is TensorFlow's tracing, which uses one processor.
+WORKERS ?= -n 2 --dist loadfile
 NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -13,7 +15,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m ssdn_keras.demo --output=demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(WORKERS)
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest

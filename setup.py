@@ -44,6 +44,7 @@ setup(
             "jax>=0.5",
             "playwright>=1.50,<2",
             "pytest>=8,<10",
+            "pytest-xdist>=3.6,<4",  # tests on two processors
             # The notebooks are run: a kernel, what drives it, and what reads and writes their files.
             "ipykernel>=6.29,<8",
             "nbclient>=0.10.1,<1",
