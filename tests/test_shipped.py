@@ -45,9 +45,10 @@ def test_each_is_small_and_has_a_card_and_a_licence(name):
     assert "non-commercial" in shipped.LICENCE.read_text(encoding="utf-8")
 
 
-def test_loading_says_what_the_licence_is(caplog):
+def test_loading_says_what_the_licence_is(capfd):
     ssdn_keras.load(shipped.COLOUR)
-    assert "non-commercial research only" in caplog.text and str(shipped.LICENCE) in caplog.text
+    said = capfd.readouterr().err
+    assert "non-commercial research only" in said and str(shipped.LICENCE) in said
 
 
 def test_an_unknown_name_is_refused_with_the_names():
@@ -56,8 +57,8 @@ def test_an_unknown_name_is_refused_with_the_names():
 
 
 # Measured values less about 0.5 dB.
-FLOOR = {("gauss-rgb", 15): 31.0, ("gauss-rgb", 25): 28.5, ("gauss-rgb", 50): 25.5,
-         ("gauss-mono", 15): 30.0, ("gauss-mono", 25): 27.5, ("gauss-mono", 50): 24.5}  # fmt: skip
+FLOOR = {("gauss-rgb", 15): 32.0, ("gauss-rgb", 25): 29.5, ("gauss-rgb", 50): 26.2,
+         ("gauss-mono", 15): 30.5, ("gauss-mono", 25): 28.2, ("gauss-mono", 50): 25.0}  # fmt: skip
 
 
 @pytest.mark.parametrize("sigma", [15, 25, 50])
@@ -73,8 +74,9 @@ def test_denoises_photographs_and_estimates_their_noise(network, sigma):
 
 
 def test_does_no_harm_to_clean_images(network):
-    clean = photograph("cat", network.channels)
-    assert metrics.psnr(clean, network.denoise(clean)) > 40
+    for name in ("cat", "coffee"):
+        clean = photograph(name, network.channels)
+        assert metrics.psnr(clean, network.denoise(clean)) > 40
 
 
 def test_self_ensemble_is_better(network):
@@ -99,7 +101,7 @@ def test_the_command_needs_no_model(capfd, tmp_path, monkeypatch):
 
 
 def test_files_of_16_bits_are_scaled_by_their_own_values(capfd, tmp_path):
-    clean = 100 + 3900 * photograph("cat", 1)[..., 0] / 255.0
+    clean = 100 + 3900.0 * photograph("cat", 1)[..., 0] / 255
     image = np.rint(clean + np.random.RandomState(0).normal(0, 300, clean.shape)).clip(0, 65535).astype("uint16")
     tifffile.imwrite(tmp_path / "a.tif", image)
     code, _, err = run(capfd, "denoise", f"--output={tmp_path / 'out'}", tmp_path / "a.tif")

@@ -1,17 +1,16 @@
 """Loading models that were saved with `model.save`."""
 
 import json
-import logging
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 
 from ssdn_keras import shipped
+from ssdn_keras.data.common import tell
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.version import __version__
 
-_LOG = logging.getLogger("ssdn_keras")
 _REGISTERED_NAME = "ssdn_keras>Denoiser"
 _LARGEST_ENTRY, _LARGEST_SETTINGS, _LARGEST_VARIABLE = 2**30, 2**20, 2**29
 # Network files of other programs, which `python -m ssdn_keras.convert` reads.
@@ -75,7 +74,7 @@ def load(path, dtype="float32"):
     """
     found = _located(path)
     if found != Path(path):
-        _LOG.warning(shipped.notice(path))
+        tell(shipped.notice(path))
     path = found
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "model.weights.h5"

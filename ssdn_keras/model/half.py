@@ -60,7 +60,8 @@ def _half(content, source):
 
 
 def _checked(values, name, source):
-    half = values.astype("float16")
+    with np.errstate(over="ignore"):
+        half = values.astype("float16")
     if not np.isfinite(half).all():
         raise ValueError(f"{source}: {name} holds values that are too large for 16 bits")
     return half

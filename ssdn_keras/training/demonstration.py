@@ -142,7 +142,7 @@ def demonstrate(folder, seconds):
     print(f"the network that comes with the package, {shipped.COLOUR}, on two photographs with noise of σ = 25:")
     print_table(results)
     settings = TrainSettings(
-        noise=NOISE, crop=96, minibatch=2, images=LARGEST, learning_rate=1.5e-3, ramp_up=0.1, ramp_down=0.5,
+        noise=NOISE, crop=96, minibatch=1, images=LARGEST, learning_rate=1e-3, ramp_up=0.1, ramp_down=0.5,
         precision=fast_precision(),
     )  # fmt: skip
     images = _affordable_images(settings, seconds)
