@@ -175,3 +175,16 @@ def test_calibration_changes_the_estimate_alone():
     np.testing.assert_array_equal(before[1], after[1])
     with pytest.raises(ValueError, match="can only calibrate"):
         calibrate(ssdn_keras.Denoiser("gauss25", filters=4), [])
+
+
+def test_the_uncertainty_of_grey_images_is_honest():
+    """Clean values within ±1.96 posterior standard deviations: 95 %, in all and in tenths of the standard deviation."""
+    network = ssdn_keras.load(shipped.GREY)
+    clean = np.stack([photograph(name, 1) for name in ("cat", "coffee")])
+    outputs = [network.restore(noisy(image, 25, seed)) for seed, image in enumerate(clean)]
+    std = np.stack([each["std"] for each in outputs]).ravel()
+    error = np.stack([each["denoised"] for each in outputs]).ravel() - clean.ravel() / 255
+    within = np.abs(error) <= 1.96 * std
+    assert abs(within.mean() - 0.95) < 0.03
+    for tenth in np.array_split(np.argsort(std), 10):
+        assert abs(within[tenth].mean() - 0.95) < 0.06
