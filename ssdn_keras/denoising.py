@@ -1,6 +1,7 @@
 """Denoising image files, page by page, into files of the same kind."""
 
 import contextlib
+import inspect
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def denoise_file(
     """
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_pages(source, max_pixels))
-        if not hasattr(denoiser, "denoise"):
+        if inspect.isfunction(denoiser):
             denoiser = denoiser(reader.pages[0].channels)
         apply.check_std(denoiser, std is not None)
         for shape in reader.pages:

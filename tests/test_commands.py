@@ -196,7 +196,8 @@ def test_denoise_goes_on_after_a_bad_file_and_says_so(capfd, tmp_path, photograp
 
 
 @pytest.mark.parametrize("arguments,code,message", [
-    ([], 2, "--model"),
+    ([], 2, "files or folders"),
+    (["--model={model}", "--algorithm=nlm", "{folder}"], 2, "--model or --algorithm, not both"),
     (["--model={model}", "--output={out}"], 2, "files or folders"),
     (["--model={model}", "--output={out}", "{folder}/absent.png"], 1, "no such file or folder"),
     (["--model={model}", "--output={folder}", "{folder}/a.png"], 1, "overwritten by its own result"),
