@@ -134,11 +134,19 @@ def denoise_all(denoiser, pairs, flags):
     """Denoise the files; returns how many failed."""
     from tqdm import tqdm
 
+    from ssdn_keras import shipped
     from ssdn_keras.data.files import std_path
     from ssdn_keras.denoising import denoise_file
     from ssdn_keras.memory import give_back
     from ssdn_keras.model.tiling import is_out_of_memory
 
+    options = {
+        "noise_level": flags.noise_level, "output_dtype": flags.output_dtype, "keep_nan": flags.nan == "keep",
+        "memory": None if flags.memory is None else flags.memory * 2**30, "max_pixels": flags.max_pixels,
+        "self_ensemble": flags.self_ensemble,
+        # Networks of the package know no units; a model has those of its training, a classical method the file's.
+        "measure_range": not flags.algorithm and (not flags.model or shipped.is_shipped(flags.model)),
+    }  # fmt: skip
     failed, given_back = 0, time.monotonic()
     for source, target in tqdm(pairs, desc="denoising", unit="image"):
         with tqdm(desc=source.name, unit="px", unit_scale=True, delay=2, leave=False) as bar:
@@ -149,18 +157,7 @@ def denoise_all(denoiser, pairs, flags):
 
             try:
                 denoise_file(
-                    source,
-                    target,
-                    denoiser,
-                    flags.noise_level,
-                    std_path(target) if flags.std else None,
-                    flags.output_dtype,
-                    flags.nan == "keep",
-                    None if flags.memory is None else flags.memory * 2**30,
-                    flags.max_pixels,
-                    show,
-                    flags.self_ensemble,
-                    not flags.model,
+                    source, target, denoiser, std=std_path(target) if flags.std else None, progress=show, **options
                 )
             except Exception as error:
                 if not isinstance(error, (ValueError, OSError)) and not is_out_of_memory(error):

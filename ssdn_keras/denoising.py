@@ -61,37 +61,50 @@ def denoise_file(
         apply.check_std(denoiser, std is not None)
         for shape in reader.pages:
             check_channels(shape.channels, denoiser.channels)
-        total = sum(shape.height * shape.width for shape in reader.pages)
         target.parent.mkdir(parents=True, exist_ok=True)
         writer = stack.enter_context(create_pages(stack.enter_context(atomic(target)), reader, output_dtype))
         maps = None if std is None else stack.enter_context(create_maps(stack.enter_context(atomic(std)), reader))
-        value_range = denoiser.value_range
-        if measure_range and value_range is None and reader.pages[0].dtype != "uint8":
-            value_range = range_of(reader)
-        done = 0
+        counter = _Counter(reader.pages, denoiser.channels == 1, progress)
+        denoise = apply.denoise_page_turned if self_ensemble else apply.denoise_page
+        options = {"value_range": _value_range(denoiser, reader, measure_range), "memory": memory}
         for index, shape in enumerate(reader.pages):
             page = reader.read(index)
             results = [allocate(shape[:3], output_dtype or shape.dtype)]
             if maps is not None:
                 results.append(allocate(shape[:3], "float32"))
             parameter = denoiser.level_input(nominal_level(denoiser, noise_level, shape.dtype), 1)
-            begun = done
+            with counter.page(index) as options["progress"]:
+                _denoise_page(denoise, denoiser, page.values, results, keep_nan, parameter=parameter, **options)
+                writer.write(index, results[0], page.alpha)
+                if maps is not None:
+                    maps.write(index, results[1])
 
-            def tile_done(pixels, channels=shape.channels):
-                nonlocal done
-                done += pixels / (channels if denoiser.channels == 1 else 1)
-                if progress is not None:
-                    progress(done, total)
 
-            denoise = apply.denoise_page_turned if self_ensemble else apply.denoise_page
-            options = {"value_range": value_range, "memory": memory, "progress": tile_done}
-            _denoise_page(denoise, denoiser, page.values, results, keep_nan, parameter=parameter, **options)
-            writer.write(index, results[0], page.alpha)
-            if maps is not None:
-                maps.write(index, results[1])
-            done = begun + shape.height * shape.width
-            if progress is not None:
-                progress(done, total)
+class _Counter:
+    """Tells `progress` how many pixels of a file are done.
+
+    Args:
+        pages: list of `PageShape`.
+        by_channel: whether each channel of a page is denoised by itself.
+        progress: function (pixels done, pixels in all), or None.
+    """
+
+    def __init__(self, pages, by_channel, progress):
+        self._pixels = [shape.height * shape.width for shape in pages]
+        self._passes = [shape.channels if by_channel else 1 for shape in pages]
+        self._progress, self._done = progress, 0
+
+    @contextlib.contextmanager
+    def page(self, index):
+        """For the time that a page takes, a function to call with the number of pixels of each tile that is done."""
+        before = self._done
+        yield lambda pixels: self._tell(self._done + pixels / self._passes[index])
+        self._tell(before + self._pixels[index])
+
+    def _tell(self, done):
+        self._done = done
+        if self._progress is not None:
+            self._progress(done, sum(self._pixels))
 
 
 def check_channels(found, wanted):
@@ -115,6 +128,12 @@ def check_level(denoiser, level, path):
     with contextlib.suppress(ValueError, IndexError, OSError), open_pages(path) as reader:
         dtype = reader.pages[0].dtype
     denoiser.level_input(nominal_level(denoiser, level, dtype), 1)
+
+
+def _value_range(denoiser, reader, measure):
+    if measure and denoiser.value_range is None and reader.pages[0].dtype != "uint8":
+        return range_of(reader)
+    return denoiser.value_range
 
 
 def range_of(reader):

@@ -112,6 +112,26 @@ def test_files_of_16_bits_are_scaled_by_their_own_values(capfd, tmp_path):
     assert after < before / 4
 
 
+def test_by_name_a_network_does_the_same_as_by_default(capfd, tmp_path):
+    image = 100 + 3900.0 * photograph("cat", 1)[:64, :64, 0] / 255
+    tifffile.imwrite(tmp_path / "a.tif", np.rint(image).astype("uint16"))
+    for output, flags in (("default", []), ("named", ["--model=gauss-mono"])):
+        assert run(capfd, "denoise", f"--output={tmp_path / output}", *flags, tmp_path / "a.tif")[0] == 0
+    named, default = (tifffile.imread(tmp_path / output / "a.tif") for output in ("named", "default"))
+    np.testing.assert_array_equal(named, default)
+
+
+def test_classical_methods_keep_the_units_of_files(capfd, tmp_path):
+    clean = 100 + 3900.0 * photograph("cat", 1)[:128, :128, 0] / 255
+    image = np.rint(clean + np.random.RandomState(0).normal(0, 300, clean.shape)).clip(0).astype("uint16")
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    output = tmp_path / "out"
+    flags = ["--algorithm=nlm", "--noise_level=300", f"--output={output}"]
+    assert run(capfd, "denoise", *flags, tmp_path / "a.tif")[0] == 0
+    expected = ssdn_keras.ClassicalDenoiser("nlm").denoise(image[..., None], 300 * 255 / 65535)
+    np.testing.assert_array_equal(tifffile.imread(output / "a.tif"), expected[..., 0])
+
+
 def test_the_command_refuses_a_level_that_would_be_ignored(capfd, tmp_path):
     Image.fromarray(photograph("cat", 3)).save(tmp_path / "a.png")
     output = f"--output={tmp_path / 'out'}"

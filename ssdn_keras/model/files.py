@@ -97,7 +97,7 @@ def filters_of(path):
 
 def _located(path):
     """The file that is meant by a path or by the name of a network of the package."""
-    path = shipped.path_of(path) if shipped.is_name(path) and not Path(path).is_file() else Path(path)
+    path = shipped.path_of(path) if shipped.is_shipped(path) else Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     if path.suffix.lower() in _FOREIGN:

@@ -17,9 +17,9 @@ def names():
     return sorted(path.stem for path in FOLDER.glob("*.keras"))
 
 
-def is_name(text):
+def is_shipped(text):
     """Whether something is meant as the name of a network, not as the path of a file."""
-    return isinstance(text, str) and Path(text).name == text and not Path(text).suffix
+    return isinstance(text, str) and Path(text).name == text and not Path(text).suffix and not Path(text).is_file()
 
 
 def path_of(name):
