@@ -48,8 +48,8 @@ class Denoiser(Training, keras.Model):
         clipped: whether noisy values were clipped and rounded to 8 bits, which the likelihood then knows; the same as
             "-clipped" at the end of `noise`, such as "gauss25-clipped". Or the values of images at which they were
             clipped, (low, high), and then rounded to whole numbers.
-        filters: of the network's encoder, the decoder has twice as many; 48 as published. Half of them take about a
-            third of the time.
+        filters: of the network's encoder, the decoder has twice as many; 48 as published. Half of them take less
+            than half of the time.
         estimator_filters: the same of the network that estimates the noise parameter; by default as many as `filters`.
         value_range: (low, high), the values of images that become 0 and 1; σ, gain and read noise are then in the units
             of the images, and low is the black level of Poisson and Poisson–Gaussian noise. By default 8-bit images
