@@ -33,6 +33,7 @@ COMMAND.string(
 )
 COMMAND.switch("freeze_noise", False, "With --train_clean: draw the noise once per image instead of for every crop.")
 COMMAND.switch("clip_noise", False, "With --train_clean: clip noisy values and round them to 8 bits, as a file would.")
+COMMAND.switch("augment", False, "Rotate by quarters of a circle and reflect the training crops at random.")
 COMMAND.integer("crop", 256, "Side of the square training crops, in pixels. Smaller images are left out.", lowest=1)
 COMMAND.group("Published experiment")
 COMMAND.string(

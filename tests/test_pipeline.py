@@ -27,7 +27,7 @@ def assert_same(left, right):
 
 @pytest.mark.parametrize("options", [
     {}, {"noise": "poisson5_50"}, {"noise": "impulse0_100"}, {"freeze_noise": True, "noise": "gauss5_50"},
-    {"algorithm": "n2n", "noise": "gauss5_50"}, {"channels": 1},
+    {"algorithm": "n2n", "noise": "gauss5_50"}, {"channels": 1}, {"augment": True, "freeze_noise": True},
 ])  # fmt: skip
 def test_examples_depend_on_seed_and_index_alone(options):
     whole = batches(seed=3, **options)
@@ -50,6 +50,24 @@ def test_crops_reach_every_place():
     corners = {round(float(crops(0, place)[0][0, 0, 0] * 255))
                for place in np.random.RandomState(0).rand(200, 2)}  # fmt: skip
     assert corners == {0, 1, 2, 6, 7, 8, 12, 13, 14}
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_augmented_crops_come_in_all_eight_positions_and_noise_turns_with_its_image(frozen):
+    image = np.arange(192, dtype="float32").reshape(8, 8, 3) / 192
+    data = training_crops([image], "gauss5_50", crop=8, minibatch=1, count=200, augment=True, freeze_noise=frozen)
+    symmetries = [np.rot90(part, quarter) for part in (image, image[:, ::-1]) for quarter in range(4)]
+    seen, noises = set(), []
+    for x, y in data.as_numpy_iterator():
+        clean = y["clean"][0]
+        (which,) = (i for i, turned in enumerate(symmetries) if np.array_equal(clean, turned))
+        seen.add(which)
+        noise = (x["noisy"][0] - clean) / x["noise_level"][0]
+        noises.append(np.rot90(noise, -(which % 4))[:, :: -1 if which > 3 else 1])
+        assert 0.8 < noise.std() < 1.2
+    assert seen == set(range(8))
+    if frozen:
+        np.testing.assert_allclose(noises, np.broadcast_to(noises[0], np.shape(noises)), atol=1e-4)
 
 
 def test_noise_is_neither_clipped_nor_rounded_unless_asked():

@@ -19,6 +19,7 @@ from ssdn_keras.data.readable import Readable
 from ssdn_keras.data.sources import open_source
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.noise.sampling import StatelessRandom, draw_parameter
+from ssdn_keras.symmetries import TURNS, turn
 from ssdn_keras.value_range import checked_range, span, to_network
 
 # A stream of random numbers apart from others that share the seed.
@@ -28,8 +29,8 @@ _ORDER = 1
 class _Crops:
     """Cuts crop number `index` out of its image, and of its frozen noisy versions."""
 
-    def __init__(self, source, crop, seed, frozen, value_range):
-        self.source, self.crop, self.seed, self.frozen = source, crop, seed, frozen
+    def __init__(self, source, crop, seed, frozen, value_range, augment=False):
+        self.source, self.crop, self.seed, self.frozen, self.augment = source, crop, seed, frozen, augment
         self._value_range = value_range
         self._readable = Readable(source)
         self._order = functools.lru_cache(maxsize=4)(self._draw_order)
@@ -39,6 +40,7 @@ class _Crops:
         return state.permutation(len(self.source))
 
     def __call__(self, index, place):
+        """`place`: numbers from 0 to 1 for row and column, and for the rotation and reflection if there are any."""
         try:
             return self._cut(index, place)
         except Exception as error:
@@ -55,6 +57,10 @@ class _Crops:
         if self.frozen is not None:
             for noisy, parameter in self.frozen.versions(number, image):
                 parts += [noisy[window], parameter]
+        if self.augment:
+            turned = TURNS[int(place[2] * len(TURNS))]
+            # Images are turned, the levels of their noise (vectors at most) stay.
+            parts = [np.ascontiguousarray(turn(part, *turned)) if np.ndim(part) == 3 else part for part in parts]
         return parts
 
 
@@ -71,9 +77,8 @@ class _Examples:
         """Clean crop, then (noisy crop, parameter) of every frozen version."""
         frozen = self._versions if self._crops.frozen is not None else 0
         shapes = [self._shape, *[self._shape, self._spec.parameter_shape] * frozen]
-        parts = tf.numpy_function(
-            self._crops, [index, random.uniform((2,))], [tf.float32] * len(shapes), stateful=False
-        )
+        place = random.uniform((3 if self._crops.augment else 2,))
+        parts = tf.numpy_function(self._crops, [index, place], [tf.float32] * len(shapes), stateful=False)
         for part, shape in zip(parts, shapes, strict=True):
             part.set_shape(shape)
         return parts
@@ -127,6 +132,7 @@ def training_crops(
     worker=0,
     workers=1,
     value_range=None,
+    augment=False,
 ):
     """Minibatches of random crops for `Denoiser.fit`.
 
@@ -155,6 +161,7 @@ def training_crops(
         value_range: (low, high), the values of the images that become 0 and 1; the `value_range` of the model. σ in the
             name of the noise is then in the units of the images. By default 8-bit images have 0..255 (σ too), 16-bit
             ones 0..65535 and floats 0..1 (σ of 0..255 on that scale).
+        augment: rotate by quarters of a circle and reflect the crops at random.
 
     Returns:
         tf.data.Dataset of (inputs, targets): "noisy" B×crop×crop×C and "noise_level" B (B×2 for gain and read noise),
@@ -177,7 +184,7 @@ def training_crops(
     versions = 2 if method.target == "second" else 1
     frozen = FrozenNoise(spec, versions, clip_noise, seed, value_range) if add_noise and freeze_noise else None
     _leave_gpus_to_torch()
-    crops = _Crops(source, crop, seed, frozen, value_range)
+    crops = _Crops(source, crop, seed, frozen, value_range, augment)
     example = _Examples(crops, spec, add_noise, versions, clip_noise, channels, masking, length)
     return _batches(example, start, count, minibatch, worker, workers)
 

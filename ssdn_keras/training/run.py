@@ -141,6 +141,7 @@ class _Training:
             worker=replicas.worker,
             workers=replicas.workers,
             value_range=self._value_range,
+            augment=settings.augment,
         )
 
     def _fit(self, position, state, validation):

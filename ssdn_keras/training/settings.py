@@ -33,6 +33,7 @@ class TrainSettings:
     n2v_percentage: float | None = None
     n2v_neighbourhood: int = 5
     images: int = 2_000_000
+    augment: bool = False
     crop: int = 256
     minibatch: int = 4
     learning_rate: float = 3e-4
