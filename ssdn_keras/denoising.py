@@ -9,7 +9,7 @@ from ssdn_keras.choices import MAX_PIXELS
 from ssdn_keras.data.formats import create_maps, create_pages, open_pages
 from ssdn_keras.data.formats.page import allocate
 from ssdn_keras.data.images import ImageError, atomic
-from ssdn_keras.data.measured_range import HIGH, LOW
+from ssdn_keras.data.measured_range import percentiles_of
 from ssdn_keras.model import apply
 from ssdn_keras.value_range import white_of
 
@@ -142,11 +142,8 @@ def range_of(reader):
     parts = []
     for index in range(0, len(reader.pages), step):
         values = reader.read(index).values.reshape(-1)
-        values = values[:: max(len(values) // _PIXELS, 1)].astype("float64")
-        parts.append(values[np.isfinite(values)])
-    values = np.concatenate(parts)
-    low, high = np.percentile(values, [LOW, HIGH]) if len(values) else (0.0, 0.0)
-    return (float(low), float(high)) if low < high else None
+        parts.append(values[:: max(len(values) // _PIXELS, 1)])
+    return percentiles_of(np.concatenate(parts))
 
 
 def _denoise_page(denoise, denoiser, values, results, keep_nan, **options):

@@ -539,6 +539,17 @@ def test_a_level_is_in_the_units_of_the_files(capfd, tmp_path):
     fails(capfd, 2, "--noise_level", "diagnose", tmp_path / "deep", *flags, "--noise_level=70000")
 
 
+def test_a_network_of_the_package_sees_files_scaled_by_their_values(capfd, tmp_path):
+    image = 1000 + 2.0 * smooth_image(0, 160, 160, 1).reshape(160, 160)  # dark for 16 bits: 0.8 % of them
+    noisy = image + np.random.RandomState(0).normal(0, 50, image.shape)
+    tifffile.imwrite(tmp_path / "a.tif", np.uint16(np.rint(noisy)))
+    code, _, err = run(capfd, "diagnose", tmp_path / "a.tif", "--model=gauss-mono", f"--output={tmp_path}/d")
+    assert code == 0, err
+    record = json.loads((tmp_path / "d" / "diagnosis.json").read_text())["residual"]["overall"]
+    assert record["estimated_level"] == pytest.approx(50, rel=0.15)
+    assert record["residual_std"] == pytest.approx(50, rel=0.25)  # as a part of 65,535 it would be left in
+
+
 def test_a_model_of_other_channels_says_both_numbers(capfd, folder, tmp_path):
     import ssdn_keras
 

@@ -403,11 +403,15 @@ def test_floors_and_starts():
     np.testing.assert_allclose(at_zero, np.log1p(np.exp(-4)) + np.array([1e-6, 1e-3]), rtol=1e-5)
     for level in ((2, 5), (0.01, 500), (0.5, 4.5)):
         model.start_at(level)
-        found = model.noise.level_from_estimate(array(model.strength_of(model.global_parameter)))
+        found = model.noise.level_from_estimate(array(model.strength_of(model.global_raw())))
         np.testing.assert_allclose(found, level, rtol=1e-4)
     model.start_at((2, 0))  # below what can be estimated: the smallest estimate, and a tenth
-    found = model.noise.level_from_estimate(array(model.strength_of(model.global_parameter)))
+    found = model.noise.level_from_estimate(array(model.strength_of(model.global_raw())))
     np.testing.assert_allclose(found, (2, 1.1 * 4), rtol=1e-4)
+    model = ssdn_keras.Denoiser("poisson_gauss", "per_image", channels=1, value_range=(100, 4100), filters=4)
+    model.start_at((2, 5))
+    found = model.predict_images(np.random.default_rng(0).random((2, 32, 32, 1)).astype("float32"))["strength"]
+    np.testing.assert_allclose(model.noise.level_from_estimate(found), [[[[2, 5]]]] * 2, rtol=1e-4)
 
 
 @pytest.mark.parametrize("format", ["saved_model", "onnx"])
@@ -518,7 +522,7 @@ def test_training_from_noisy_sixteen_bit_files(capfd, tmp_path):
     run = f"--run_dir={tmp_path / 'two'}"
     trained(capfd, tmp_path, *arguments, "--noise_parameter=global", run)
     model = ssdn_keras.load(tmp_path / "two" / "final.keras")
-    found = model.noise.level_from_estimate(array(model.strength_of(model.global_parameter)))
+    found = model.noise.level_from_estimate(array(model.strength_of(model.global_raw())))
     np.testing.assert_allclose(found, (8, 40), rtol=0.01)
     assert np.any(found != (8, 40))  # it moves
     # Started again it goes on, and does not start anew.
@@ -528,7 +532,7 @@ def test_training_from_noisy_sixteen_bit_files(capfd, tmp_path):
 def _again(capfd, tmp_path, *arguments):
     trained(capfd, tmp_path, *arguments)
     model = ssdn_keras.load(tmp_path / "two" / "final.keras")
-    return model.noise.level_from_estimate(array(model.strength_of(model.global_parameter)))
+    return model.noise.level_from_estimate(array(model.strength_of(model.global_raw())))
 
 
 def test_eight_bit_files_are_taken_for_clipped(capfd, tmp_path):

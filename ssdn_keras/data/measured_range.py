@@ -15,10 +15,19 @@ def percentiles(source):
     Raises:
         ValueError: all values are the same.
     """
-    low, high = np.percentile(sample(source), [LOW, HIGH])
-    if not low < high:
-        raise ValueError(f"the training images have one value only, {low:g}: give --value_range=LOW,HIGH")
-    return float(low), float(high)
+    values = sample(source)
+    found = percentiles_of(values)
+    if found is None:
+        raise ValueError(f"the training images have one value only, {values.flat[0]:g}: give --value_range=LOW,HIGH")
+    return found
+
+
+def percentiles_of(values):
+    """The same of an array, of those values that are finite; None if there are none, or if they are all equal."""
+    values = np.asarray(values, "float64").reshape(-1)
+    values = values[np.isfinite(values)]
+    low, high = np.percentile(values, [LOW, HIGH]) if len(values) else (0.0, 0.0)
+    return (float(low), float(high)) if low < high else None
 
 
 def resolve(value_range, source):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ssdn_keras.data.measured_range import percentiles_of
 from ssdn_keras.value_range import white_of
 
 # Of a large image its middle: a residual needs no more, and memory has an end.
@@ -14,20 +15,21 @@ def middle(values):
     return values[top : top + _MOST_SIDE, left : left + _MOST_SIDE]
 
 
-def restore(model, picture, noise_level=None):
+def restore(model, picture, noise_level=None, measure_range=False):
     """(noisy, outputs) as `residual.examine` wants them, of the middle of a `Picture`.
 
     Args:
         model: `Denoiser`.
         picture: with as many channels as the model has; grey is repeated for a model of colour images.
         noise_level: where the model needs to be told: σ in the units of the file, λ, or α in percent.
+        measure_range: as of `denoising.denoise_file`.
 
     Raises:
         ValueError: other channels, or a level that is missing or not expected.
     """
     from ssdn_keras.denoising import nominal_level  # loads Keras, which is there if a model is
 
-    low, high = model.value_range or (0.0, white_of(picture.dtype))
+    low, high = model.value_range or _range_of(picture, measure_range) or (0.0, white_of(picture.dtype))
     span = high - low
     noisy = middle(picture.values)
     if noisy.shape[-1] == 1 and model.channels == 3:
@@ -42,3 +44,7 @@ def restore(model, picture, noise_level=None):
     if "noise_std" in found and model.noise.kind != "impulse":
         outputs["noise_level"] = float(np.sqrt(np.mean(np.square(found["noise_std"][0], dtype=np.float64)))) * span
     return noisy.astype(np.float64), outputs
+
+
+def _range_of(picture, measure):
+    return percentiles_of(picture.values) if measure and picture.dtype != "uint8" else None

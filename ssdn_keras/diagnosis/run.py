@@ -15,6 +15,7 @@ from ssdn_keras.diagnosis.measure import Overall, combine, measure
 from ssdn_keras.diagnosis.reading import list_files, read_pictures
 from ssdn_keras.diagnosis.residual_advice import advise_on_residual
 from ssdn_keras.diagnosis.restoring import middle, restore
+from ssdn_keras.shipped import is_shipped
 
 _PAGES = 4
 _SHOWN = 4
@@ -102,11 +103,12 @@ def diagnose(arguments, limit=None, black_level=0.0, model=None, model_name=None
 def _examine(found, model, files, noise_level):
     overall = found.overall
     nearest = correlation.nearest(overall.correlation) if overall.correlated else (0.0, 0.0)
+    measure_range = is_shipped(found.model)
     for picture in _pictures(files, found.failed, "denoising"):
         if min(middle(picture.values).shape[:2]) < residual.BLOCK:
             continue
         try:
-            noisy, outputs = restore(model, picture, noise_level)
+            noisy, outputs = restore(model, picture, noise_level, measure_range)
         except ValueError as error:
             found.failed.append((picture.name, describe(error)))
             tqdm.write(f"failed {picture.name}: {describe(error)}", file=sys.stderr)

@@ -13,7 +13,7 @@ from ssdn_keras.model.layers import PACKAGE
 from ssdn_keras.model.networks import FILTERS, DenoisingNetwork
 from ssdn_keras.model.training import Training
 from ssdn_keras.noise import make_noise_spec, parse_noise
-from ssdn_keras.noise.parameters import smallest_estimate_of
+from ssdn_keras.noise.parameters import global_rate_of, smallest_estimate_of
 from ssdn_keras.value_range import checked_range, span
 from ssdn_keras.version import __version__
 
@@ -197,7 +197,7 @@ class Denoiser(Training, keras.Model):
                 raise ValueError(f"noise_level needs one value per image: {given} values for {images} images")
             return ops.broadcast_to(self.noise.model.known(level), (batch, 1, 1, count))
         if self.noise_parameter == "global":
-            raw = ops.broadcast_to(ops.convert_to_tensor(self.global_parameter), (batch, 1, 1, count))
+            raw = ops.broadcast_to(self.global_raw(), (batch, 1, 1, count))
         else:
             raw = ops.mean(self.estimator(noisy, training=training), axis=(1, 2), keepdims=True)
         return self.strength_of(raw)
@@ -206,14 +206,22 @@ class Denoiser(Training, keras.Model):
         """Noise parameter from the number or numbers that stand for it in training, on the last axis."""
         return ops.softplus(raw - 4.0) + ops.convert_to_tensor(smallest_estimate_of(self.noise.model), "float32")
 
-    def start_at(self, level):
-        """Let a global parameter start at a level in the units of the experiment names, instead of at r = 0.
+    def global_raw(self):
+        """The number or numbers that stand for a noise parameter that is one constant."""
+        return ops.convert_to_tensor(self.global_parameter) * global_rate_of(self.noise.model)
 
-        What is below the smallest estimate starts just above it.
+    def start_at(self, level):
+        """Let the estimate start at a level in the units of the experiment names, instead of at r = 0.
+
+        Of an estimate per image, all images start there. What is below the smallest estimate starts just above it.
         """
         smallest = np.asarray(smallest_estimate_of(self.noise.model), "float64")
         excess = np.maximum(np.divide(level, self.noise.level_scale) - smallest, 0.1 * smallest)
-        self.global_parameter.assign(4.0 + np.log(np.expm1(excess)))
+        raw = 4.0 + np.log(np.expm1(excess))
+        if self.estimator is not None:
+            self.estimator.output_layers["nin_c"].bias.assign(raw)
+        else:
+            self.global_parameter.assign(raw / global_rate_of(self.noise.model))
 
     def _loss_map(self, x, y, network_output, strength):
         noisy = ops.convert_to_tensor(x["noisy"] if isinstance(x, dict) else x, "float32")

@@ -3,7 +3,7 @@
 from keras import ops
 
 from ssdn_keras.noise import clipping, covariance
-from ssdn_keras.noise.parameters import names_of, smallest_estimate_of
+from ssdn_keras.noise.parameters import global_rate_of, names_of, smallest_estimate_of
 
 
 class Clipped:
@@ -21,6 +21,7 @@ class Clipped:
         self.level_names = names_of(base)
         self.smallest_estimate = smallest_estimate_of(base)
         self.starts_at_level = getattr(base, "starts_at_level", False)
+        self.global_rate = global_rate_of(base)
         self.zero_mean = base.zero_mean  # of the noise; what clipping does to it n2n and n2v have to live with
 
     def __eq__(self, other):

@@ -44,3 +44,8 @@ def as_level(model, value):
 def in_words(model):
     """The names as a reader sees them, such as "gain, read noise"."""
     return ", ".join(names_of(model)).replace("_", " ")
+
+
+def global_rate_of(model):
+    """Number r from which one constant for all images follows, over the variable that is trained; 1 as published."""
+    return getattr(model, "global_rate", 1.0)

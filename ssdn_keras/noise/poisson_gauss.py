@@ -25,6 +25,9 @@ class PoissonGaussian:
     # Of an estimate, see `Denoiser`. Read noise keeps the variance from 0; the gain of a bright camera is far below it.
     smallest_estimate = (1e-6, 1e-3)
     starts_at_level = True
+    # Of a constant for all images: a step of Adam is as long for one number as for each of the network's many weights,
+    # which move an estimate together. With 1, some thousand steps do not get from 10 to 8.
+    global_rate = 10.0
 
     def corrupt(self, clean, parameter, random):
         """Noisy image. `random` draws: see `ssdn_keras.noise.sampling`."""

@@ -1,6 +1,7 @@
 """Models for trainings: made from settings, started from others, saved."""
 
 import keras
+import numpy as np
 
 from ssdn_keras.data.images import write_atomically
 from ssdn_keras.model.denoiser import Denoiser
@@ -36,7 +37,7 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
     )
     if not resumed:
         if _has_a_start(settings, model):
-            model.start_at(model.noise.levels[0])
+            model.start_at(np.mean(model.noise.levels, axis=0))
         if settings.init:
             copy_weights(load(settings.init), model, settings.init)
     model.compile(
@@ -54,12 +55,13 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
 
 
 def _has_a_start(settings, model):
-    """Whether the level that is named is where a constant for all images starts: of noise that nobody adds.
+    """Whether an estimate starts at the level that is named, or in the middle of its range: of noise that nobody adds.
 
-    The published models start at r = 0. Two numbers at once would take far too long from there.
+    The published models start at r = 0. Two numbers at once would take far too long from there, or get lost: what one
+    of them lacks the other and the prior's variance can stand for.
     """
-    starts = getattr(model.noise.model, "starts_at_level", False) and model.global_parameter is not None
-    return bool(starts and settings.train_noisy and not model.noise.varying)
+    starts = getattr(model.noise.model, "starts_at_level", False) and model.estimated
+    return bool(starts and settings.train_noisy and model.noise.levels is not None)
 
 
 # Settings that a model may have otherwise than the one that it starts from.
