@@ -46,6 +46,12 @@ COMMAND.switch(
     "self_ensemble", False, "Average over the eight rotations and reflections of each image: a little better, in eight "
     "times the time."
 )  # fmt: skip
+COMMAND.choice(
+    "precision",
+    "float32",
+    ("float32", "mixed_bfloat16"),
+    "What networks compute in. mixed_bfloat16 is faster where the processor or the GPU has it, and not exact.",
+)
 COMMAND.group("Noise")
 COMMAND.level(
     "noise_level",
@@ -77,7 +83,7 @@ def open_model(flags):
     """The trained model, if the noise level fits it."""
     from ssdn_keras.model.files import load
 
-    model = load(flags.model)
+    model = load(flags.model, flags.precision)
     needs_level = model.algorithm.uses_noise_model and model.noise_parameter == "known"
     if needs_level and flags.noise_level is None and model.noise.varying:
         raise UsageError(f"this model needs --noise_level ({model.noise.unit}); it was trained for {model.noise}")
@@ -96,7 +102,7 @@ def open_shipped(flags):
     if flags.noise_level is not None:
         raise UsageError("the networks that come with the package need no --noise_level: leave it out")
     opened = functools.cache(load)
-    return lambda channels: opened(shipped.suited(channels))
+    return lambda channels: opened(shipped.suited(channels), flags.precision)
 
 
 def open_classical(flags):
@@ -179,6 +185,8 @@ def main(flags, arguments):
         raise UsageError("give the files or folders to denoise, and --output")
     if not flags.algorithm and flags["noise"].present:
         raise UsageError("--noise goes with --algorithm: a model knows its kind of noise")
+    if flags.algorithm and flags["precision"].present:
+        raise UsageError("--precision goes with a model, not with --algorithm")
     if flags.overwrite and flags.resume:
         raise UsageError("give --overwrite or --resume, not both")
     pairs, before = choose_pairs(flags, arguments)

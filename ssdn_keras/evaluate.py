@@ -29,6 +29,13 @@ COMMAND.integer("seed", 0, "Seed of the noise.", lowest=0, highest=2**32 - 1)
 COMMAND.switch(
     "self_ensemble", False, "Average over the eight rotations and reflections of each image: eight times the time."
 )
+COMMAND.choice(
+    "precision",
+    "float32",
+    ("float32", "mixed_bfloat16"),
+    "What the model's networks compute in. mixed_bfloat16 is faster where the processor or the GPU has it, and not "
+    "exact.",
+)
 COMMAND.group("Output")
 COMMAND.string(
     "output", None, "Folder for per_image.csv, results.json and the images; by default `evaluation` beside the model."
@@ -44,6 +51,8 @@ def main(flags, _):
         raise UsageError("with --algorithm, give --noise, such as gauss25, and --output")
     if flags.channels == 2 or (flags.model and flags["channels"].present):
         raise UsageError("--channels is 3 or 1, and goes with --algorithm: a model has its own")
+    if flags.algorithm and flags["precision"].present:
+        raise UsageError("--precision goes with --model")
     from ssdn_keras.evaluation.protocol import parse_test_sets
     from ssdn_keras.noise import parse_noise
 
@@ -57,7 +66,10 @@ def main(flags, _):
     from ssdn_keras.model.classical import ClassicalDenoiser
     from ssdn_keras.model.files import load
 
-    model = ClassicalDenoiser(flags.algorithm, spec, flags.channels) if flags.algorithm else load(flags.model)
+    if flags.algorithm:
+        model = ClassicalDenoiser(flags.algorithm, spec, flags.channels)
+    else:
+        model = load(flags.model, flags.precision)
     spec = spec or model.noise
     if spec.levels is None:
         what = flags.algorithm or f"{flags.model} was trained on {spec} of unknown level"
@@ -66,7 +78,7 @@ def main(flags, _):
         raise UsageError(f"--noise={spec}: the model was made for {model.noise.kind} noise")
     make_folder(output)
     record = {"model": model.get_config(), "noise": str(spec), "seed": flags.seed}
-    record["self_ensemble"] = flags.self_ensemble
+    record.update(self_ensemble=flags.self_ensemble, precision=flags.precision)
     evaluate(
         model, test_sets, spec, output, flags.save_images, record,
         seed=flags.seed, repeats=flags.repeats, limit=flags.limit, self_ensemble=flags.self_ensemble,

@@ -121,6 +121,24 @@ def test_by_name_a_network_does_the_same_as_by_default(capfd, tmp_path):
     np.testing.assert_array_equal(named, default)
 
 
+def test_bfloat16_gives_nearly_the_same(capfd, tmp_path):
+    clean = photograph("cat", 3)
+    Image.fromarray(metrics.to_uint8(noisy(clean, 25))).save(tmp_path / "a.png")
+    results = {}
+    for precision in ("float32", "mixed_bfloat16"):
+        output = tmp_path / precision
+        assert run(capfd, "denoise", f"--precision={precision}", f"--output={output}", tmp_path / "a.png")[0] == 0
+        results[precision] = np.asarray(Image.open(output / "a.png")).astype("float64")
+    exact, fast = results.values()
+    assert 0 < np.sqrt(np.mean((fast - exact) ** 2)) < 0.7 and np.abs(fast - exact).max() <= 5
+    assert abs(metrics.psnr(clean, fast.astype("uint8")) - metrics.psnr(clean, exact.astype("uint8"))) < 0.05
+    classical = ["--algorithm=nlm", "--precision=mixed_bfloat16", f"--output={tmp_path}/x", tmp_path / "a.png"]
+    fails(capfd, 2, "--precision goes with a model", "denoise", *classical)
+    fails(
+        capfd, 2, "--precision goes with --model", "evaluate", *classical[:-1], "--noise=gauss25", f"--data={tmp_path}"
+    )
+
+
 def test_classical_methods_keep_the_units_of_files(capfd, tmp_path):
     clean = 100 + 3900.0 * photograph("cat", 1)[:128, :128, 0] / 255
     image = np.rint(clean + np.random.RandomState(0).normal(0, 300, clean.shape)).clip(0).astype("uint16")
