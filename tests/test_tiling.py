@@ -197,3 +197,27 @@ def test_std_is_in_the_units_of_the_image():
         ssdn_keras.Denoiser(algorithm="n2c", channels=1).denoise(image, return_std=True)
     with pytest.raises(ValueError, match="no posterior"):
         ssdn_keras.ClassicalDenoiser("nlm").denoise(image, 25, return_std=True)
+
+
+def test_progress_counts_the_estimate_of_the_noise_as_well():
+    model = ssdn_keras.Denoiser("gauss", "per_image", channels=1, filters=NARROW, estimator_filters=2 * NARROW)
+    image, told, stored = picture(96, 64, 1), [], []
+
+    def store(rows, columns, outputs):
+        stored.append(len(told))
+
+    def load(values, rows, columns):
+        return np.ascontiguousarray(values[rows, columns])[None]
+
+    tiling.restore(model, image, load, store, tile=32, progress=told.append)
+    # One view of twice the filters against four: half of the work, and it comes before any tile.
+    np.testing.assert_allclose(told, [512] * 12)
+    assert min(stored) == 6
+    assert sum(told) == 96 * 64
+
+
+def test_narrow_networks_get_larger_tiles():
+    tiles = [tiling.tile_for(ssdn_keras.Denoiser("gauss25", filters=filters), 2**30) for filters in (8, 24, 48)]
+    assert tiles == sorted(set(tiles), reverse=True)
+    wide = ssdn_keras.Denoiser("gauss", "per_image", filters=8, estimator_filters=48)
+    assert tiling.tile_for(wide, 2**30) == tiles[-1]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ssdn_keras.model import self_ensemble as ensemble
+from ssdn_keras import symmetries
 from ssdn_keras.model import tiling
 from ssdn_keras.noise.levels import absence_of_noise, limits_broken
 from ssdn_keras.value_range import cast, from_network, span, to_network
@@ -187,15 +187,15 @@ def denoise_page_turned(model, values, denoised, std=None, progress=None, **opti
     """As `denoise_page`, the mean over rotations and reflections: eight times the time, two more arrays of float32."""
     total = np.zeros(values.shape, "float32")
     squares = None if std is None else np.zeros(values.shape, "float32")
-    turns = len(ensemble.TURNS)
-    for each in ensemble.TURNS:
-        seen = ensemble.turn(values, *each)
+    turns = len(symmetries.TURNS)
+    for each in symmetries.TURNS:
+        seen = symmetries.turn(values, *each)
         results = [np.empty(seen.shape, "float32") for _ in range(1 if std is None else 2)]
         part = None if progress is None else lambda pixels: progress(pixels / turns)
         denoise_page(model, seen, *results, progress=part, **options)
-        total += ensemble.back(results[0], *each)
+        total += symmetries.back(results[0], *each)
         if std is not None:
-            squares += ensemble.back(results[1], *each) ** 2
+            squares += symmetries.back(results[1], *each) ** 2
     denoised[...] = cast(total / turns, denoised.dtype)
     if std is not None:
         std[...] = np.sqrt(squares / turns)

@@ -5,6 +5,7 @@ begins on the grid of the pools of the whole view. An estimate that averages ove
 """
 
 import contextlib
+import functools
 import logging
 
 import keras
@@ -12,10 +13,12 @@ import numpy as np
 from keras import ops
 
 from ssdn_keras.memory import free_memory, resident_memory
+from ssdn_keras.model.networks import FILTERS
 from ssdn_keras.model.receptive_field import GRID, margins, window
 
-# Bytes per pixel at the peak, measured with TensorFlow on a processor, with as many filters as published (fewer need
-# less): of the whole model with and without a blind spot; of one view through the trunk; of what is kept of a tile.
+# Bytes per pixel at the peak, measured with TensorFlow on a processor, with as many filters as published (others need
+# as much more or less): of the whole model with and without a blind spot; of one view through the trunk; of what is
+# kept of a tile.
 _WHOLE_BLIND, _WHOLE_PLAIN, _VIEW, _FEATURES = 7500, 2800, 2900, 1600
 # Bytes per pixel and number of the network's outputs that the posterior takes.
 _PER_COMPONENT = 40
@@ -71,19 +74,25 @@ def _budget(memory):
     return float("inf") if free is None else _PART * free
 
 
+def _width(model):
+    """Filters over the published number; of the wider network where there are two."""
+    widths = [model.network.filters] + ([model.estimator.filters] if model.estimator is not None else [])
+    return max(widths) / FILTERS
+
+
 def _bytes_whole(model):
     network = _WHOLE_BLIND if model.network.blindspot_size else _WHOLE_PLAIN
-    return network + _PER_COMPONENT * model.network.components
+    return network * _width(model) + _PER_COMPONENT * model.network.components
 
 
 def tile_for(model, budget):
     """Side of the largest tiles that can be denoised within so many bytes, at least `SMALLEST`."""
-    blind = model.network.blindspot_size
+    blind, width = model.network.blindspot_size, _width(model)
     back, ahead, side = margins(blind)
     tile = SMALLEST
     while tile < 2**20:
         larger = tile + GRID
-        need = _VIEW * (larger + back + ahead) * (larger + 2 * side) + _FEATURES * larger**2
+        need = width * (_VIEW * (larger + back + ahead) * (larger + 2 * side) + _FEATURES * larger**2)
         if need + _CHUNK * _bytes_whole(model) > budget:
             break
         tile = larger
@@ -122,7 +131,13 @@ class _Tiled:
 
     def run(self, store, parameter, progress):
         with _no_gradients():
-            strength = self._strength(parameter)
+            share = self._share_of_estimate() if progress is not None else 0.0
+
+            def tell(rows, columns, part):
+                if progress is not None:
+                    progress(part * (rows.stop - rows.start) * (columns.stop - columns.start))
+
+            strength = self._strength(parameter, functools.partial(tell, part=share))
 
             def denoise(rows, columns):
                 features = self._features(self._model.network, rows, columns)
@@ -132,8 +147,7 @@ class _Tiled:
                     noisy = ops.convert_to_tensor(self._load(self._values, part, columns))
                     seen = features[:, part.start - rows.start : part.stop - rows.start]
                     store(part, columns, self._outputs(seen, noisy, strength))
-                if progress is not None:
-                    progress((rows.stop - rows.start) * (columns.stop - columns.start))
+                tell(rows, columns, 1.0 - share)
 
             self._each(denoise)
 
@@ -144,13 +158,24 @@ class _Tiled:
         )
         return {name: ops.convert_to_numpy(value)[0] for name, value in found.items()}
 
-    def _strength(self, parameter):
+    def _share_of_estimate(self):
+        """Part of the whole work that estimating the noise is, by the convolutions' products: one view against four."""
+        if not self._estimates():
+            return 0.0
+        first, then = self._model.estimator, self._model.network
+        products = [(4 if each.blindspot_size else 1) * each.filters**2 for each in (first, then)]
+        return products[0] / sum(products)
+
+    def _estimates(self):
+        return self._model.estimated and self._model.noise_parameter == "per_image"
+
+    def _strength(self, parameter, tell):
         """The noise parameter, 1×1×1×1 or 1×1×1×2.
 
         An estimate is averaged over the whole image before any of it is denoised.
         """
         model, total = self._model, 0.0
-        if not (model.estimated and model.noise_parameter == "per_image"):
+        if not self._estimates():
             return model._strength(ops.zeros((1, 1, 1, model.channels)), parameter)
 
         def add(rows, columns):
@@ -161,6 +186,7 @@ class _Tiled:
                 raw = model.estimator.head(features[:, start : start + SMALLEST])
                 part = part + np.sum(ops.convert_to_numpy(raw), axis=(0, 1, 2), dtype="float64")
             total = total + part
+            tell(rows, columns)
 
         self._each(add)
         raw = total / (self._values.shape[0] * self._values.shape[1])
