@@ -221,3 +221,15 @@ def test_narrow_networks_get_larger_tiles():
     assert tiles == sorted(set(tiles), reverse=True)
     wide = ssdn_keras.Denoiser("gauss", "per_image", filters=8, estimator_filters=48)
     assert tiling.tile_for(wide, 2**30) == tiles[-1]
+
+
+def test_files_and_results_that_are_not_in_memory_yet_count_as_well(monkeypatch, tmp_path):
+    path = tmp_path / "image"
+    image = np.memmap(path, "uint8", "w+", shape=(64, 48, 1))
+    seen = []
+    monkeypatch.setattr(tiling, "tile_for", lambda model, budget: seen.append(budget) or 32)
+    monkeypatch.setattr(tiling, "resident_memory", lambda: 100)
+    model = ssdn_keras.Denoiser("gauss25", channels=1, filters=NARROW)
+    for values in (np.asarray(image), np.array(image)):  # a view of a mapped file, and a copy
+        apply.denoise_page(model, values, np.zeros((64, 48, 1), "uint8"), np.zeros((64, 48, 1), "float32"), memory=1000)
+    assert seen == [900 - 3072 - 3072 * 5, 900 - 3072 * 5]

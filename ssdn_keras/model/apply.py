@@ -180,7 +180,8 @@ def denoise_page(
         if std is not None:
             std[rows, columns] = outputs["std"] * np.float32(span(value_range, values.dtype))
 
-    tiling.restore(model, values, load, store, parameter, memory, tile, progress)
+    reserved = denoised.nbytes + (0 if std is None else std.nbytes)
+    tiling.restore(model, values, load, store, parameter, memory, tile, progress, reserved)
 
 
 def denoise_page_turned(model, values, denoised, std=None, progress=None, **options):

@@ -30,7 +30,7 @@ _CHUNK = 2**15
 _LOG = logging.getLogger("ssdn_keras")
 
 
-def restore(model, values, load, store, parameter=None, memory=None, tile=None, progress=None):
+def restore(model, values, load, store, parameter=None, memory=None, tile=None, progress=None, reserved=0):
     """Denoise an image, in tiles if it has to be.
 
     Args:
@@ -42,6 +42,7 @@ def restore(model, values, load, store, parameter=None, memory=None, tile=None, 
         memory: bytes that the process may have in memory; by default it follows from what is free.
         tile: side of the tiles, to have tiles anyway.
         progress: function that is called with the number of pixels of each tile that is done.
+        reserved: bytes of what `store` fills, which is not in memory before.
 
     Where the memory turns out to be too small, of a GPU perhaps, the tiles become half as large.
     """
@@ -50,7 +51,7 @@ def restore(model, values, load, store, parameter=None, memory=None, tile=None, 
     if not hasattr(model, "network"):
         store(*everything, _first(model.predict_images(load(values, *everything), parameter)))
         return
-    budget = _budget(memory)
+    budget = _budget(memory) - reserved - _on_disk(values)
     if tile is None and height * width * _bytes_whole(model) <= budget:
         try:
             store(*everything, _first(model.predict_images(load(values, *everything), parameter)))
@@ -78,6 +79,14 @@ def _width(model):
     """Filters over the published number; of the wider network where there are two."""
     widths = [model.network.filters] + ([model.estimator.filters] if model.estimator is not None else [])
     return max(widths) / FILTERS
+
+
+def _on_disk(values):
+    """Bytes of an image that come into memory when they are read."""
+    base = values
+    while base is not None and not isinstance(base, np.memmap):
+        base = getattr(base, "base", None)
+    return 0 if base is None else values.nbytes
 
 
 def _bytes_whole(model):
