@@ -134,7 +134,7 @@ def test_memory_decides_about_tiles(monkeypatch):
     model.denoise(image, memory=2**40)
     assert not tiles
     model.denoise(image, memory=4 * 2**30)
-    assert 256 <= tiles[0] < 1024
+    assert 1024 <= tiles[0] < 2048
     model.denoise(image, memory=1)
     assert tiles[1] == tiling.SMALLEST
     monkeypatch.setattr(tiling, "free_memory", lambda: 2 * 2**30)

@@ -20,6 +20,7 @@ from ssdn_keras.model.receptive_field import GRID, margins, window
 # as much more or less): of the whole model with and without a blind spot; of one view through the trunk; of what is
 # kept of a tile.
 _WHOLE_BLIND, _WHOLE_PLAIN, _VIEW, _FEATURES = 7500, 2800, 2900, 1600
+_LEAST_WIDTH = 0.25
 # Bytes per pixel and number of the network's outputs that the posterior takes.
 _PER_COMPONENT = 40
 # Part of the free memory that is used unless a limit is given.
@@ -76,9 +77,9 @@ def _budget(memory):
 
 
 def _width(model):
-    """Filters over the published number; of the wider network where there are two."""
+    """Filters over the published number, of the wider network where there are two; not all memory shrinks with them."""
     widths = [model.network.filters] + ([model.estimator.filters] if model.estimator is not None else [])
-    return max(widths) / FILTERS
+    return max(max(widths) / FILTERS, _LEAST_WIDTH)
 
 
 def _on_disk(values):
