@@ -395,6 +395,30 @@ def test_onnx_of_a_model_with_a_range_of_values(tmp_path, settings):
 
 
 @has_onnx
+def test_onnx_outputs_have_the_shape_of_the_images_whatever_tf2onnx_made_of_them():
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    from ssdn_keras.exporting.onnx_file import _reshape_outputs
+
+    def value(name):
+        return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * 4)
+
+    axes = onnx.numpy_helper.from_array(np.array([0]), "axes")
+    nodes = [
+        onnx.helper.make_node("Neg", ["noisy"], ["mean"]),
+        onnx.helper.make_node("Unsqueeze", ["mean", "axes"], ["std"]),
+    ]
+    graph = onnx.helper.make_graph(nodes, "g", [value("noisy")], [value("mean"), value("std")], [axes])
+    _reshape_outputs(graph)
+    file = onnx.helper.make_model(graph)
+    onnx.checker.check_model(file, full_check=True)
+    noisy = np.random.RandomState(0).rand(2, 3, 4, 1).astype("float32")
+    for output in ReferenceEvaluator(file).run(["mean", "std"], {"noisy": noisy}):
+        np.testing.assert_array_equal(output, -noisy)
+
+
+@has_onnx
 @pytest.mark.slow
 @pytest.mark.parametrize("settings,level", [
     ({"noise": "gauss25-clipped", "channels": 1}, 10),

@@ -30,10 +30,28 @@ def write(model, path):
             inference.export(str(path), format="onnx", verbose=False, input_signature=[signature])
         finally:
             logger.setLevel(level)
-    graph = onnx.load(str(path))
-    _describe(graph, model)
-    onnx.checker.check_model(graph, full_check=True)
-    onnx.save(graph, str(path))
+    file = onnx.load(str(path))
+    _reshape_outputs(file.graph)
+    _describe(file, model)
+    onnx.checker.check_model(file, full_check=True)
+    onnx.save(file, str(path))
+
+
+def _reshape_outputs(graph):
+    """Give every output the shape of "noisy".
+
+    tf2onnx moves transposes past products with constants, in an order that differs from process to process; now and
+    then "std" ends with a leading axis of one too many. A reshape in the model does not help: TensorFlow takes it out
+    again before tf2onnx sees it.
+    """
+    from onnx import helper
+
+    inner = {output.name: f"{output.name}_before_reshape" for output in graph.output}
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [inner.get(name, name) for name in names]
+    graph.node.append(helper.make_node("Shape", ["noisy"], ["shape_of_noisy"]))
+    graph.node.extend(helper.make_node("Reshape", [inner[name], "shape_of_noisy"], [name]) for name in inner)
 
 
 def _describe(file, model):
