@@ -28,7 +28,7 @@ def _without(name):
 
     patches = {
         "all": (),
-        "upsampled maps convolved on the small map": (mock.patch.object(upsampled, "pays", lambda: False),),
+        "upsampled maps convolved on the small map": (mock.patch.object(upsampled, "pays", lambda *size: False),),
         "four views of a square in one pass": (mock.patch.object(networks, "inputs_are_square", lambda x: False),),
         "LeakyReLU's gradient from its output": (
             mock.patch.object(networks, "leaky_relu", lambda x: ops.leaky_relu(x, activation.SLOPE)),

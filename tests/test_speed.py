@@ -65,6 +65,32 @@ def test_fast_paths_change_nothing(monkeypatch, blindspot_size, height, width):
     np.testing.assert_allclose(fast, plain, rtol=1e-5, atol=1e-5)  # values up to 3
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="not with JAX on a CPU")
+def test_images_are_denoised_in_the_published_order_of_sums_unless_in_lower_precision():
+    assert upsampled.pays(64, 64, True, "float32") and upsampled.pays(64, 64, False, "bfloat16")
+    assert not upsampled.pays(64, 64, False, "float32") and not upsampled.pays(48, 48, True, "bfloat16")
+    with upsampled.published_order():
+        assert not upsampled.pays(64, 64, True, "float32")
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="not with JAX on a CPU")
+def test_the_fast_order_is_no_less_precise_in_bfloat16(monkeypatch):
+    image = np.random.RandomState(1).rand(1, 64, 96, 3).astype("float32")
+    exact, half = DenoisingNetwork(9), DenoisingNetwork(9, dtype="mixed_bfloat16")
+    for network in (exact, half):
+        network.build((None, None, None, 3))
+    half.set_weights(exact.get_weights())
+    expected = np.array(exact(image))
+
+    def error():
+        return np.sqrt(np.mean((np.array(half(image)) - expected) ** 2)) / expected.std()
+
+    fast = error()
+    monkeypatch.setattr(upsampled, "pays", lambda *size: False)
+    plain = error()
+    assert fast != plain and fast < 1.3 * plain and fast < 0.02
+
+
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no float64 here")
 @pytest.mark.parametrize("blindspot_size", [0, 1])
 def test_fast_paths_have_the_same_gradient(monkeypatch, blindspot_size):

@@ -96,7 +96,7 @@ class UNet(layers.Layer):
             skips.append(x)
         x = self._convolve(f"enc_conv{LEVELS + 1}", x)
         skips.pop()
-        apart = upsampled.pays(*inputs.shape[1:3], training)
+        apart = upsampled.pays(*inputs.shape[1:3], training, self.compute_dtype)
         for level in range(LEVELS, 0, -1):
             x = self._upsample(f"dec_conv{level}a", x, skips.pop(), apart)
             x = self._convolve(f"dec_conv{level}b", x)

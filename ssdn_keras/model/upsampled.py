@@ -28,13 +28,15 @@ def published_order():
         _published.reset(token)
 
 
-def pays(height, width, training):
+def pays(height, width, training, dtype):
     """Whether to do this, for network inputs of this size (None: not known), rather than to upsample first.
 
-    In training alone: results then are the same to the last digits whole and in tiles, here and exported. Not for small
-    inputs, and not with JAX on a CPU, whose transposed convolution is slow.
+    Networks that compute in float32 do it in training alone: results then are the same to the last digits whole and in
+    tiles, here and exported. Not for small inputs, and not with JAX on a CPU, whose transposed convolution is slow.
     """
-    if not training or _published.get() or (None not in (height, width) and max(height, width) <= SMALL):
+    if not training and dtype == "float32":
+        return False
+    if _published.get() or (None not in (height, width) and max(height, width) <= SMALL):
         return False
     if keras.backend.backend() != "jax":
         return True
