@@ -223,6 +223,12 @@ def test_narrow_networks_get_larger_tiles():
     assert tiling.tile_for(wide, 2**30) == tiles[-1]
 
 
+def test_half_precision_gets_larger_tiles():
+    exact, half = (ssdn_keras.Denoiser("gauss25", dtype=dtype) for dtype in ("float32", "mixed_bfloat16"))
+    assert tiling.tile_for(half, 2**30) > tiling.tile_for(exact, 2**30)
+    assert tiling._bytes_whole(half) < 0.75 * tiling._bytes_whole(exact)
+
+
 def test_files_and_results_that_are_not_in_memory_yet_count_as_well(monkeypatch, tmp_path):
     path = tmp_path / "image"
     image = np.memmap(path, "uint8", "w+", shape=(64, 48, 1))
