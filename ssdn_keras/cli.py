@@ -6,67 +6,23 @@ Exit codes: 0 done, 1 the data or files are at fault, 2 the command line is, 130
 import contextlib
 import copy
 import difflib
-import logging
-import math
 import os
-import re
 import shutil
 import signal
 import sys
-import tempfile
 import textwrap
 
 from absl import flags
 
-_TWO_NUMBERS = re.compile(r"[0-9.]+\+[0-9.]+")
+from ssdn_keras.flag_types import Choice, Finite, Level
+from ssdn_keras.startup import start_backend
+from ssdn_keras.termination import TerminatedError, unwound_by_sigterm
+
 _LONGEST = 1000  # characters of a message
 
 
 class UsageError(Exception):
     """The command line is at fault."""
-
-
-class _TerminatedError(BaseException):
-    """SIGTERM came."""
-
-
-class _Choice(flags.ArgumentParser):
-    """One of a few words, with a suggestion for what is nearly right."""
-
-    def __init__(self, choices):
-        self.choices = tuple(choices)
-        self.syntactic_help = "|".join(self.choices)
-
-    def parse(self, argument):
-        if argument not in self.choices:
-            close = difflib.get_close_matches(str(argument), self.choices, n=1, cutoff=0.4)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise ValueError(f"value should be one of {', '.join(self.choices)}{hint}")
-        return argument
-
-    def flag_type(self):
-        return "choice"
-
-
-class _Finite(flags.FloatParser):
-    """A number that is neither infinite nor NaN, which absl's bounds let pass."""
-
-    def convert(self, argument):
-        value = super().convert(argument)
-        if not math.isfinite(value):
-            raise ValueError("must be a finite number")
-        return value
-
-
-class _Level(_Finite):
-    """A noise level: a number, or two as GAIN+READ_NOISE, which become a tuple."""
-
-    syntactic_help = "a number, or two as in 2+5"
-
-    def parse(self, argument):
-        parts = argument.split("+") if isinstance(argument, str) and _TWO_NUMBERS.fullmatch(argument) else [argument]
-        numbers = tuple(super(_Level, self).parse(part) for part in parts)
-        return numbers if len(numbers) > 1 else numbers[0]
 
 
 class Command:
@@ -106,7 +62,7 @@ class Command:
 
     def number(self, name, default, text, lowest=None, highest=None):
         """Define a flag that takes a finite number."""
-        parser = _Finite(lowest, highest)
+        parser = Finite(lowest, highest)
         self._define(
             name, lambda *a, **k: flags.DEFINE(parser, *a, serializer=flags.ArgumentSerializer(), **k), default, text
         )
@@ -117,14 +73,14 @@ class Command:
 
     def level(self, name, text):
         """Define a flag that takes a noise level, None by default."""
-        parser = _Level(lower_bound=0)
+        parser = Level(lower_bound=0)
         self._define(
             name, lambda *a, **k: flags.DEFINE(parser, *a, serializer=flags.ArgumentSerializer(), **k), None, text
         )
 
     def choice(self, name, default, choices, text):
         """Define a flag that takes one of a few words."""
-        parser = _Choice(choices)
+        parser = Choice(choices)
         self._define(
             name,
             lambda *a, **k: flags.DEFINE(parser, *a, serializer=flags.ArgumentSerializer(), **k),
@@ -191,13 +147,13 @@ class Command:
             parsed, rest = self.parse(argv)
             if self.needs_backend:
                 start_backend()
-            with _unwound_by_sigterm() if self.tidy else contextlib.nullcontext():
+            with unwound_by_sigterm() if self.tidy else contextlib.nullcontext():
                 code = main(parsed, rest)
         except UsageError as error:
             self._fail(error, 2, " (see --help)" if "--help" not in str(error) else "")
         except KeyboardInterrupt:
             self._fail("interrupted", 130)
-        except _TerminatedError:
+        except TerminatedError:
             self._fail("told to end (SIGTERM)", 128 + signal.SIGTERM)
         except (ValueError, OSError) as error:
             if os.environ.get("SSDN_KERAS_TRACEBACK"):
@@ -223,26 +179,6 @@ class Command:
         os._exit(code)
 
 
-@contextlib.contextmanager
-def _unwound_by_sigterm():
-    """SIGTERM raises _TerminatedError in this block, where it can be caught: in the main thread."""
-
-    def end(number, frame):
-        signal.signal(number, signal.SIG_IGN)  # some senders do it twice, and the second must not stop the tidying up
-        raise _TerminatedError
-
-    try:
-        former = signal.signal(signal.SIGTERM, end)
-    except ValueError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) is end:
-            signal.signal(signal.SIGTERM, former)
-
-
 def say(text):
     """Print to standard output; a reader that has left, such as `head`, is no error."""
     try:
@@ -261,29 +197,6 @@ def describe(error):
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(text.split()))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 4 :]}"
-
-
-def start_backend():
-    """Import Keras and TensorFlow without their start-up messages, which TensorFlow writes past all its settings."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    if "tensorflow" in sys.modules or "TF_CPP_MAX_VLOG_LEVEL" in os.environ:
-        return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as messages:
-        os.dup2(messages.fileno(), 2)
-        try:
-            import keras  # noqa: F401
-            import tensorflow  # noqa: F401
-        except BaseException:
-            messages.seek(0)
-            os.write(kept, messages.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def make_folder(path):

@@ -2,7 +2,8 @@
 
 import sys
 
-from ssdn_keras.cli import Command, UsageError, make_folder, say, start_backend
+from ssdn_keras.cli import Command, UsageError, make_folder, say
+from ssdn_keras.startup import start_backend
 
 COMMAND = Command(
     "python -m ssdn_keras.diagnose",

@@ -16,7 +16,7 @@ from . import Seed, bombs
 
 @functools.cache
 def _network(*arguments, **options):
-    from ssdn_keras.cli import start_backend
+    from ssdn_keras.startup import start_backend
 
     start_backend()
     import ssdn_keras
