@@ -10,13 +10,16 @@ from ssdn_keras.data.formats import create_maps, create_pages, open_pages
 from ssdn_keras.data.formats.page import allocate
 from ssdn_keras.data.images import ImageError, atomic
 from ssdn_keras.data.measured_range import percentiles_of
+from ssdn_keras.data.sampled import some_values
 from ssdn_keras.model import apply
-from ssdn_keras.value_range import white_of
+from ssdn_keras.value_range import span
 
 # Bytes of an image that are looked at at a time.
 _PART = 2**24
-# Of a stack so many pages, and of each so many values, tell the range.
+# Of a stack so many pages, and of each so many pixels, tell the range.
 _PAGES, _PIXELS = 20, 10**6
+# No measurement is larger: what is stands for "no data", and would drown everything else.
+_LARGEST = 1e30
 
 
 def denoise_file(
@@ -66,13 +69,15 @@ def denoise_file(
         maps = None if std is None else stack.enter_context(create_maps(stack.enter_context(atomic(std)), reader))
         counter = _Counter(reader.pages, denoiser.channels == 1, progress)
         denoise = apply.denoise_page_turned if self_ensemble else apply.denoise_page
-        options = {"value_range": _value_range(denoiser, reader, measure_range), "memory": memory}
+        ranges = _value_ranges(denoiser, reader, measure_range)
+        options = {"memory": memory}
         for index, shape in enumerate(reader.pages):
             page = reader.read(index)
             results = [allocate(shape[:3], output_dtype or shape.dtype)]
             if maps is not None:
                 results.append(allocate(shape[:3], "float32"))
-            parameter = denoiser.level_input(nominal_level(denoiser, noise_level, shape.dtype), 1)
+            value_range = options["value_range"] = ranges[shape.dtype]
+            parameter = denoiser.level_input(nominal_level(denoiser, noise_level, shape.dtype, value_range), 1)
             with counter.page(index) as options["progress"]:
                 _denoise_page(denoise, denoiser, page.values, results, keep_nan, parameter=parameter, **options)
                 writer.write(index, results[0], page.alpha)
@@ -114,70 +119,102 @@ def check_channels(found, wanted):
     raise ImageError(f"has {found} channels, the model is for {wanted}")
 
 
-def nominal_level(denoiser, noise_level, dtype):
+def nominal_level(denoiser, noise_level, dtype, value_range=None):
     """A level in the units of a file as the denoiser wants it: of 0..255 where it has no range of values."""
     if noise_level is None or denoiser.value_range is not None or not denoiser.noise.in_file_units:
         return noise_level
-    factor = 255.0 / white_of(dtype)
+    factor = 255.0 / span(value_range, dtype)
     return tuple(each * factor for each in noise_level) if np.ndim(noise_level) else noise_level * factor
 
 
 def check_level(denoiser, level, path):
     """Raise ValueError for a level that a file cannot have; each is checked again, since their units may differ."""
-    dtype = "uint8"
+    dtype, value_range = "uint8", None
     with contextlib.suppress(ValueError, IndexError, OSError), open_pages(path) as reader:
         dtype = reader.pages[0].dtype
-    denoiser.level_input(nominal_level(denoiser, level, dtype), 1)
+        value_range = _value_range(denoiser, reader, False, dtype)
+    denoiser.level_input(nominal_level(denoiser, level, dtype, value_range), 1)
 
 
-def _value_range(denoiser, reader, measure):
-    if measure and denoiser.value_range is None and reader.pages[0].dtype != "uint8":
-        return range_of(reader)
-    return denoiser.value_range
+def _value_ranges(denoiser, reader, measure):
+    """Dict of type to value range: the pages of a stack may differ in type, and so in what is black and white."""
+    return {dtype: _value_range(denoiser, reader, measure, dtype) for dtype in {shape.dtype for shape in reader.pages}}
 
 
-def range_of(reader):
-    """(low, high) of the values of a file, as `data.measured_range` has it of a training set; None if all are equal."""
-    step = max(len(reader.pages) // _PAGES, 1)
+def _value_range(denoiser, reader, measure, dtype):
+    if denoiser.value_range is not None or dtype == "uint8":
+        return denoiser.value_range
+    if measure:
+        return range_of(reader, dtype)
+    classical = not hasattr(denoiser, "network")
+    if classical and denoiser.noise.in_file_units and np.dtype(dtype).kind == "f":
+        # They do the same at any scale, but levels have a limit at white, which floats may exceed by far.
+        found = range_of(reader, dtype)
+        return None if found is None or found[1] <= 1.0 else (0.0, found[1])
+    return None
+
+
+def range_of(reader, dtype):
+    """(low, high) of the values of a file's pages of one type, as `data.measured_range` has it of a training set.
+
+    Where nearly all values are equal, all of them tell; where all are, they are given a place in the middle of a narrow
+    range, so that they stay what they are. None if there is no value that is a number.
+    """
+    indices = [index for index, shape in enumerate(reader.pages) if shape.dtype == dtype]
     parts = []
-    for index in range(0, len(reader.pages), step):
-        values = reader.read(index).values.reshape(-1)
-        parts.append(values[:: max(len(values) // _PIXELS, 1)])
-    return percentiles_of(np.concatenate(parts))
+    for index in indices[:: max(len(indices) // _PAGES, 1)]:
+        values = some_values(reader.read(index).values, _PIXELS)
+        parts.append(values[~_is_bad(values)].astype("float64"))
+    values = np.concatenate(parts)
+    if not len(values):
+        return None
+    low, high = percentiles_of(values) or (values.min(), values.max())
+    margin = 5e-7 * max(abs(low), 1e-6) if low == high else 0.0
+    return float(low - margin), float(high + margin)
 
 
 def _denoise_page(denoise, denoiser, values, results, keep_nan, **options):
     bad = _count_bad(values)
     if bad and not keep_nan:
-        raise ImageError(f"holds {bad} values that are NaN or infinite; --nan=keep passes them through")
+        kinds = "NaN or infinite" if _count_bad(values, np.inf) == bad else f"NaN, infinite or beyond ±{_LARGEST:g}"
+        raise ImageError(f"holds {bad} values that are {kinds}; --nan=keep passes them through")
     if bad:
         original, values = values, _filled(values)
     channels = values.shape[-1]
     parts = [slice(None)] if denoiser.channels != 1 else [slice(c, c + 1) for c in range(channels)]
     for part in parts:
         denoise(denoiser, values[..., part], *(result[..., part] for result in results), **options)
+    lost = _count_bad(results[0])
+    if lost:
+        hint = ": give --output_dtype=float32" if results[0].dtype == np.float16 else ""
+        raise ImageError(f"{lost} of its results are too large for {results[0].dtype}{hint}")
     if bad:
-        mask = ~np.isfinite(original)
+        mask = _is_bad(original)
         results[0][mask] = original[mask] if results[0].dtype.kind == "f" else 0
         for std in results[1:]:
             std[mask] = np.nan
 
 
-def _count_bad(values):
+def _is_bad(values, largest=_LARGEST):
+    if values.dtype.kind != "f":
+        return np.zeros(values.shape, bool)
+    return ~(np.abs(values) <= min(largest, float(np.finfo(values.dtype).max)))
+
+
+def _count_bad(values, largest=_LARGEST):
     if values.dtype.kind != "f":
         return 0
     step = max(_PART // max(values[:1].nbytes, 1), 1)
-    parts = (values[row : row + step] for row in range(0, len(values), step))
-    return sum(part.size - int(np.isfinite(part).sum()) for part in parts)
+    return sum(int(_is_bad(values[row : row + step], largest).sum()) for row in range(0, len(values), step))
 
 
 def _filled(values):
-    """The values, with the nearest one in the place of those that are not finite."""
+    """The values, with the nearest good one in the place of bad ones."""
     from scipy import ndimage
 
-    filled = values.astype("float32")
+    filled = values.copy()
     for channel in range(values.shape[-1]):
-        bad = ~np.isfinite(filled[..., channel])
+        bad = _is_bad(filled[..., channel])
         if bad.all():
             raise ImageError("holds nothing but NaN or infinity in a channel")
         if bad.any():

@@ -96,4 +96,10 @@ def cast(values, dtype):
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         values = np.clip(np.rint(values), limits.min, limits.max)
-    return values.astype(dtype)
+    with np.errstate(over="ignore"):  # infinity then says it
+        return values.astype(dtype)
+
+
+def rescaled(values, dtype):
+    """An array of one type, alpha perhaps, as another: white stays white."""
+    return values if values.dtype == dtype else from_network(to_network(values), dtype)

@@ -22,7 +22,7 @@ def collect(arguments, output, std=False):
 
     Raises:
         FileNotFoundError: a file or folder does not exist, or a folder holds no image.
-        ValueError: two inputs would be written to the same file, or a file to itself.
+        ValueError: two inputs would be written to the same file, or one over itself or another.
     """
     pairs, output = [], Path(output)
     for argument in map(Path, arguments):
@@ -38,13 +38,15 @@ def collect(arguments, output, std=False):
             pairs.append((argument, output / argument.name))
         else:
             raise FileNotFoundError(f"{argument}: no such file or folder")
-    targets = {}
+    targets, sources = {}, {source.resolve(): source for source, _ in pairs}
     for source, target in pairs:
         for written in (target, std_path(target)) if std else (target,):
             if written in targets and targets[written] != source:
                 raise ValueError(f"{source} and {targets[written]} would both be written to {written}")
-            if written.resolve() == source.resolve():
-                raise ValueError(f"{source}: would be overwritten by its own result; give another --output")
+            over = sources.get(written.resolve())
+            if over is not None:
+                what = "its own result" if over == source else f"the result of {source}"
+                raise ValueError(f"{over}: would be overwritten by {what}; give another --output")
             targets[written] = source
     return sorted(dict.fromkeys(pairs), key=lambda pair: (pair[1], pair[0]))
 

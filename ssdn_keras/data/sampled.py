@@ -7,10 +7,18 @@ from ssdn_keras.data.readable import Readable
 _IMAGES, _PIXELS = 200, 20_000
 
 
+def some_values(image, count):
+    """Values, 1-D, of at most `count` pixels of an image H×W×C, evenly spaced, with all channels of each."""
+    pixels = image.reshape(-1, image.shape[-1])
+    if len(pixels) > count:
+        # A whole step could divide the width, and one column would stand for all.
+        pixels = pixels[np.linspace(0, len(pixels) - 1, count).astype(int)]
+    return pixels.reshape(-1)
+
+
 def sample(source):
     """float64 array of values of evenly spaced images and pixels, in the units of the files."""
     count, readable, parts = len(source), Readable(source), []
     for index in np.unique(np.linspace(0, count - 1, min(count, _IMAGES)).round().astype(int)):
-        values = readable(int(index))[1].reshape(-1)
-        parts.append(values[:: max(len(values) // _PIXELS, 1)].astype("float64"))
+        parts.append(some_values(readable(int(index))[1], _PIXELS).astype("float64"))
     return np.concatenate(parts)

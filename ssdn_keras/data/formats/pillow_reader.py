@@ -10,6 +10,7 @@ from ssdn_keras.data.formats.page import Page, PageShape
 from ssdn_keras.data.images import ImageError, bit_depth, is_grey, opened
 
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+_ANIMATED = ("PNG", "WEBP")  # not MPO: phones put a second picture of another size behind a photograph
 
 
 class PillowReader:
@@ -28,6 +29,8 @@ class PillowReader:
     def __init__(self, source, max_pixels=MAX_PIXELS, whole=True):
         self._source, self._max_pixels = source, max_pixels
         with opened(source, whole=whole, max_pixels=max_pixels) as (image, head):
+            if image.format in _ANIMATED and getattr(image, "n_frames", 1) > 1:
+                raise ImageError(f"is an animation of {image.n_frames} frames: take them apart first")
             self._deep = bit_depth(image, head) == 16
             # Pillow takes 16-bit colour for 8-bit: the header says what it is.
             self._deep_colour = self._deep and not image.mode.startswith("I;16")
@@ -49,6 +52,8 @@ class PillowReader:
             if not self._deep_colour:
                 image.load()  # of 16-bit colour too, which finds damage that the other decoder does not name
             page = self._deep_page() if self._deep_colour else self._page(image)
+            if self._deep and page.alpha is None and "transparency" in image.info:
+                page = Page(page.values, _transparent(page.values, image.info["transparency"]))
         if page.values.shape[:2] != self.pages[index][:2]:
             raise ImageError("has another size than its header said")
         return page
@@ -67,3 +72,8 @@ class PillowReader:
             alpha = np.asarray(image.convert("RGBA").getchannel("A"))
         values = np.asarray(image.convert("L" if is_grey(image) else "RGB"))
         return Page(values.reshape(*values.shape[:2], -1), alpha)
+
+
+def _transparent(values, colour):
+    """Alpha of a 16-bit PNG file of which one colour is transparent."""
+    return np.where((values == np.array(colour)).all(axis=-1), 0, 65535).astype("uint16")

@@ -5,6 +5,7 @@ from PIL import Image
 
 from ssdn_keras.data.formats import png16
 from ssdn_keras.data.images import ImageError
+from ssdn_keras.value_range import rescaled
 
 # By suffix: values that a file can hold, whether it has alpha, and how Pillow is to write it. What cannot be asked of
 # a file is how much its maker lost: WebP is written without loss, JPEG near it.
@@ -42,7 +43,7 @@ class PillowWriter:
 
     def write(self, index, values, alpha=None):
         """Write the page, H×W×C of 1 or 3 channels."""
-        alpha = alpha if self._has_alpha else None
+        alpha = rescaled(alpha, self._dtype) if self._has_alpha and alpha is not None else None
         if self._dtype == np.uint16 and (alpha is not None or values.shape[-1] > 1):
             self._write_deep(values, alpha)
             return

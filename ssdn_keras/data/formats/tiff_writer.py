@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from ssdn_keras.data.formats.page import allocate
+from ssdn_keras.value_range import rescaled
 
 # Compression without loss, by its number in the format; what was compressed otherwise is deflated.
 _LOSSLESS = {1, 5, 8, 32773, 32946, 34925, 50000}
@@ -42,7 +43,9 @@ class TiffWriter:
         """Write page `index`, H×W×C of as many channels as it had."""
         place = self._places[index, 0]
         if (index, 1) not in self._places:
-            self._waiting[place] = values if alpha is None else np.concatenate([values, alpha[..., None]], axis=-1)
+            if alpha is not None:
+                values = np.concatenate([values, rescaled(alpha, values.dtype)[..., None]], axis=-1)
+            self._waiting[place] = values
         else:
             for channel in range(values.shape[-1]):
                 self._waiting[self._places[index, channel]] = values[..., channel : channel + 1]

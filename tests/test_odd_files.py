@@ -1,0 +1,152 @@
+"""Files that hold what nobody expects: missing data, several types, one value, transparency, animations."""
+
+import io
+
+import numpy as np
+import pytest
+import tifffile
+from conftest import smooth_image
+from PIL import Image
+
+import ssdn_keras
+from ssdn_keras import denoising
+from ssdn_keras.data.files import collect
+from ssdn_keras.data.formats import png16
+from ssdn_keras.data.images import ImageError
+from ssdn_keras.data.sampled import some_values
+from ssdn_keras.model.classical import ClassicalDenoiser
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ssdn_keras.Denoiser("gauss25", channels=1, filters=4)
+
+
+def written(model, path, **options):
+    """Path of the result of a file, by a network that measures the range of its values."""
+    target = path.parent / "out" / path.name
+    denoising.denoise_file(path, target, model, measure_range=True, **options)
+    return target
+
+
+def picture(low, high, dtype, channels=1):
+    image = low + (high - low) * (smooth_image(0, 32, 48, channels).reshape(32, 48, channels) / 255)
+    return (image[..., 0] if channels == 1 else image).astype(dtype)
+
+
+@pytest.mark.parametrize("height, width", [(100, 200), (64, 48), (3, 1000), (50, 20)])
+def test_some_values_are_of_all_channels_and_columns(height, width):
+    columns = np.arange(width) / width
+    image = np.stack([np.broadcast_to(columns + channel, (height, width)) for channel in range(3)], axis=-1)
+    values = some_values(image, 1000)
+    assert len(values) == 3 * 1000
+    assert np.bincount(values.astype(int)).tolist() == [1000] * 3
+    assert np.abs(np.percentile(values, [1, 99]) - [0.03, 2.97]).max() < 0.05
+
+
+def test_numbers_that_stand_for_no_data(tmp_path, model):
+    image = picture(0, 0.8, "float32")
+    image[3, 5:9] = -3.4e38
+    tifffile.imwrite(tmp_path / "x.tif", image)
+    with pytest.raises(ImageError, match=r"holds 4 values that are NaN, infinite or beyond ±1e\+30; --nan=keep"):
+        written(model, tmp_path / "x.tif")
+    result = tifffile.imread(written(model, tmp_path / "x.tif", keep_nan=True))
+    there = np.abs(image) < 1
+    np.testing.assert_array_equal(result[~there], image[~there])
+    assert np.abs(result[there]).max() < 3
+    tifffile.imwrite(tmp_path / "y.tif", np.where(there, image.astype("float64"), 1e300))
+    with pytest.raises(ImageError, match="holds 4 values"):
+        written(model, tmp_path / "y.tif")
+
+
+def test_pages_of_several_types_have_a_range_each(tmp_path, model):
+    pages = [picture(1000, 4000, "uint16"), picture(10, 200, "uint8"), picture(0.1, 0.7, "float32")]
+    with tifffile.TiffWriter(tmp_path / "x.tif") as file:
+        for page in pages:
+            file.write(page, contiguous=False)
+    with tifffile.TiffFile(written(model, tmp_path / "x.tif")) as file:
+        results = [page.asarray() for page in file.pages]
+    alone = []
+    for number, page in enumerate(pages):
+        tifffile.imwrite(tmp_path / f"{number}.tif", page)
+        alone.append(tifffile.imread(written(model, tmp_path / f"{number}.tif")))
+    for result, expected in zip(results, alone, strict=True):
+        assert result.dtype == expected.dtype
+        np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value, dtype", [(1000, "uint16"), (-7, "int16"), (5000, "float32"), (0, "float32")])
+def test_an_image_of_one_value_stays_what_it_is(tmp_path, model, value, dtype):
+    tifffile.imwrite(tmp_path / "x.tif", np.full((32, 40), value, dtype))
+    result = tifffile.imread(written(model, tmp_path / "x.tif"))
+    np.testing.assert_allclose(result, value, rtol=1e-4, atol=1e-6)
+
+
+def test_results_that_the_wanted_type_cannot_hold(tmp_path, model):
+    tifffile.imwrite(tmp_path / "x.tif", np.full((32, 40), 65535, "uint16"))
+    with pytest.raises(ImageError, match="too large for float16: give --output_dtype=float32"):
+        written(model, tmp_path / "x.tif", output_dtype="float16")
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("dtype, white", [("uint8", 255), ("int16", 32767), ("uint16", 65535), ("float32", 1)])
+@pytest.mark.parametrize("own", ["uint8", "uint16"])
+def test_alpha_has_the_type_of_the_results(tmp_path, model, own, dtype, white):
+    own_white = np.iinfo(own).max
+    alpha = np.full((32, 48, 1), own_white, own)
+    alpha[:8] = 0
+    values = np.concatenate([picture(20, 200, own, 3), alpha], axis=-1)
+    tifffile.imwrite(tmp_path / "x.tif", values, photometric="rgb", extrasamples=["unassalpha"])
+    result = tifffile.imread(written(model, tmp_path / "x.tif", output_dtype=dtype))
+    assert result.dtype == dtype and result.shape == values.shape
+    np.testing.assert_array_equal(result[..., 3], np.where(alpha[..., 0] == 0, 0, white))
+
+
+@pytest.mark.parametrize("dtype, white", [("uint8", 255), ("uint16", 65535)])
+def test_alpha_of_png_files_has_the_type_of_the_results(tmp_path, model, dtype, white):
+    alpha = np.full((32, 48, 1), 65535, "uint16")
+    (tmp_path / "deep.png").write_bytes(png16.encode(np.concatenate([picture(20, 200, "uint16", 3), alpha], axis=-1)))
+    Image.fromarray(smooth_image(0, 32, 48, 4), "RGBA").save(tmp_path / "plain.png")
+    result = written(model, tmp_path / "deep.png", output_dtype=dtype).read_bytes()
+    deep = np.asarray(Image.open(io.BytesIO(result))) if dtype == "uint8" else png16.decode(result)
+    assert deep.dtype == dtype and (deep[..., 3] == white).all()
+    if dtype == "uint16":
+        plain = png16.decode(written(model, tmp_path / "plain.png", output_dtype=dtype).read_bytes())
+        np.testing.assert_array_equal(plain[..., 3], 257 * smooth_image(0, 32, 48, 4)[..., 3].astype(int))
+
+
+def test_a_transparent_colour_of_16_bits(tmp_path, model):
+    image = picture(1000, 4000, "uint16")
+    image[4:9, 7:30] = 1234
+    Image.fromarray(image).save(tmp_path / "x.png", transparency=1234)
+    result = png16.decode(written(model, tmp_path / "x.png").read_bytes())
+    assert result.shape == (32, 48, 2)
+    np.testing.assert_array_equal(result[..., 1], np.where(image == 1234, 0, 65535))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_animations_are_refused(tmp_path, model, suffix):
+    frames = [Image.fromarray(smooth_image(seed)) for seed in range(3)]
+    frames[0].save(tmp_path / f"x{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageError, match="is an animation of 3 frames: take them apart first"):
+        written(model, tmp_path / f"x{suffix}")
+
+
+def test_the_level_of_floats_above_one(tmp_path):
+    clean = picture(1000, 4000, "float32")
+    noisy = clean + np.random.RandomState(0).normal(0, 200, clean.shape).astype("float32")
+    tifffile.imwrite(tmp_path / "x.tif", noisy)
+    denoiser = ClassicalDenoiser("nlm", "gauss")
+    denoising.check_level(denoiser, 200, tmp_path / "x.tif")
+    target = tmp_path / "out.tif"
+    denoising.denoise_file(tmp_path / "x.tif", target, denoiser, noise_level=200)
+    assert np.std(tifffile.imread(target) - clean) < 0.6 * np.std(noisy - clean)
+
+
+def test_no_file_is_written_over_another_source(tmp_path):
+    folder = tmp_path / "p" / "q"
+    (folder / "q").mkdir(parents=True)
+    for path in (folder / "x.png", folder / "q" / "x.png"):
+        Image.fromarray(smooth_image(0)).save(path)
+    with pytest.raises(ValueError, match="q/x.png: would be overwritten by the result of .*q/q/x.png; give another"):
+        collect([folder], tmp_path / "p")
