@@ -11,6 +11,7 @@ from scipy import integrate, special, stats
 from skimage import data
 
 import ssdn_keras
+from ssdn_keras.data import measured_clipping
 from ssdn_keras.noise import clipping, intervals, parse_noise, tails
 from ssdn_keras.noise.sampling import NumpyRandom
 from tests import command_line
@@ -391,3 +392,11 @@ def test_flag_that_is_none(tmp_path, capfd, text):
     noisy_files(tmp_path / "noisy", count=1)
     said, _ = trained(tmp_path, capfd, f"--clipped={text}", expected=2)
     assert "expected auto, yes, no, or two file values LOW,HIGH" in said
+
+
+@pytest.mark.parametrize("images", ["--train_noisy=x", "--train_clean=x"])
+def test_clipped_noise_that_was_not_clipped(capfd, images):
+    arguments = [images, "--run_dir=r", "--noise=gauss400-clipped", "--clipped=no"]
+    command_line.fails(capfd, 2, "--noise=gauss400-clipped and --clipped=no contradict each other", "train", *arguments)
+    with pytest.raises(ValueError, match="contradict each other: leave -clipped or --clipped=no out"):
+        measured_clipping.resolve("no", None, parse_noise("gauss25-clipped"), True, True)

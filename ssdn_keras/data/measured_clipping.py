@@ -18,6 +18,12 @@ def parse_clipped(text):
     return parse_pair("clipped", text, WORDS)
 
 
+def check_sense(clipped, noise):
+    """Raises ValueError where --clipped says that values were not clipped, and the name of the noise that they were."""
+    if clipped == "no" and noise.is_clipped:
+        raise ValueError(f"--noise={noise} and --clipped=no contradict each other: leave -clipped or --clipped=no out")
+
+
 def resolve(clipped, source, noise, noisy, posterior):
     """The pair of file values (low, high) at which values were clipped, or None: what a model is to store.
 
@@ -29,9 +35,11 @@ def resolve(clipped, source, noise, noisy, posterior):
         posterior: whether the algorithm has a noise model at all.
 
     Raises:
-        ValueError: the images cannot have been clipped there, or nearly all of their values are.
+        ValueError: the settings contradict each other; the images cannot have been clipped there, or nearly all of
+            their values are.
     """
     wanted = parse_clipped(clipped)
+    check_sense(clipped, noise)
     asked = wanted == "yes" or isinstance(wanted, tuple) or (noise.is_clipped and wanted == "auto")
     possible = posterior and noise.kind + CLIPPED in NOISE_MODELS
     eight_bits = getattr(source, "dtypes", {"uint8"}) == {"uint8"}
