@@ -29,10 +29,13 @@ COMMAND.string(
     "auto",
     "Whether noisy values were clipped and rounded, so that the likelihood of gauss, poisson and poisson_gauss noise "
     "knows it: yes, no, or the values LOW,HIGH of the files at which they were. auto: yes for --train_noisy of 8-bit "
-    "images. With --train_clean the noise says it: --noise=gauss25-clipped.",
+    "images. With --train_clean, of 8-bit images, the noise says it: --noise=gauss25-clipped.",
 )
 COMMAND.switch("freeze_noise", False, "With --train_clean: draw the noise once per image instead of for every crop.")
-COMMAND.switch("clip_noise", False, "With --train_clean: clip noisy values and round them to 8 bits, as a file would.")
+COMMAND.switch(
+    "clip_noise", False, "With --train_clean of 8-bit images: clip noisy values and round them to 8 bits, as a file "
+    "would."
+)  # fmt: skip
 COMMAND.switch("augment", False, "Rotate by quarters of a circle and reflect the training crops at random.")
 COMMAND.integer("crop", 256, "Side of the square training crops, in pixels. Smaller images are left out.", lowest=1)
 COMMAND.group("Published experiment")

@@ -400,3 +400,13 @@ def test_clipped_noise_that_was_not_clipped(capfd, images):
     command_line.fails(capfd, 2, "--noise=gauss400-clipped and --clipped=no contradict each other", "train", *arguments)
     with pytest.raises(ValueError, match="contradict each other: leave -clipped or --clipped=no out"):
         measured_clipping.resolve("no", None, parse_noise("gauss25-clipped"), True, True)
+
+
+@pytest.mark.parametrize("noise, message", [
+    ("--noise=gauss400-clipped", "--noise=gauss400-clipped stands for values that were clipped and rounded to 8 bits"),
+    ("--noise=gauss400 --clip_noise", "hold uint16: give 8-bit images, or leave it out"),
+])  # fmt: skip
+def test_clipped_noise_is_added_to_eight_bits_only(tmp_path, capfd, noise, message):
+    noisy_files(tmp_path / "clean", 0, 4000, "uint16", sigma=0)
+    command_line.fails(capfd, 1, message, "train", f"--train_clean={tmp_path / 'clean'}", f"--run_dir={tmp_path / 'r'}",
+                       "--channels=1", "--crop=32", "--filters=8", "--images=2", *noise.split())  # fmt: skip

@@ -11,6 +11,7 @@ WORDS = ("auto", "yes", "no")
 # So many values exactly at the end of what occurs are a wall that values were pushed against, not the last of a tail.
 _WALL = 0.003
 _EVERYWHERE = 0.98
+_EIGHT_BITS = {"uint8"}
 
 
 def parse_clipped(text):
@@ -24,6 +25,25 @@ def check_sense(clipped, noise):
         raise ValueError(f"--noise={noise} and --clipped=no contradict each other: leave -clipped or --clipped=no out")
 
 
+def check_eight_bits(source, setting, instead):
+    """Raises ValueError where a setting stands for values as 8-bit files have them, and the images have other types.
+
+    Their values would be clipped where the value range ends, a percentile perhaps, and rounded to 255 steps of it:
+    there are no such files.
+
+    Args:
+        source: training images, see `ssdn_keras.data.sources`.
+        setting: what was given, for the message.
+        instead: what to do, for the message.
+    """
+    dtypes = _dtypes(source)
+    if dtypes != _EIGHT_BITS:
+        raise ValueError(
+            f"{setting} stands for values that were clipped and rounded to 8 bits, but the training images hold "
+            f"{', '.join(sorted(dtypes))}: give 8-bit images, or {instead}"
+        )
+
+
 def resolve(clipped, source, noise, noisy, posterior):
     """The pair of file values (low, high) at which values were clipped, or None: what a model is to store.
 
@@ -35,15 +55,16 @@ def resolve(clipped, source, noise, noisy, posterior):
         posterior: whether the algorithm has a noise model at all.
 
     Raises:
-        ValueError: the settings contradict each other; the images cannot have been clipped there, or nearly all of
-            their values are.
+        ValueError: the settings contradict each other, or the noise that is added is that of 8-bit images; the images
+            cannot have been clipped there, or nearly all of their values are.
     """
     wanted = parse_clipped(clipped)
     check_sense(clipped, noise)
     asked = wanted == "yes" or isinstance(wanted, tuple) or (noise.is_clipped and wanted == "auto")
     possible = posterior and noise.kind + CLIPPED in NOISE_MODELS
-    eight_bits = getattr(source, "dtypes", {"uint8"}) == {"uint8"}
-    if not noisy or wanted == "no" or not (asked or (possible and eight_bits)):
+    if not noisy and noise.is_clipped:
+        check_eight_bits(source, f"--noise={noise}", "leave -clipped out")
+    if not noisy or wanted == "no" or not (asked or (possible and _dtypes(source) == _EIGHT_BITS)):
         return None
     values = sample(source)
     if isinstance(wanted, tuple):
@@ -56,10 +77,14 @@ def resolve(clipped, source, noise, noisy, posterior):
     return low, high
 
 
+def _dtypes(source):
+    """Names of the types of a source's values; sources of other programs, which need not say, have 8 bits."""
+    return getattr(source, "dtypes", _EIGHT_BITS)
+
+
 def _walls(values, source):
     """Where values pile up at the end of what occurs; the ends of the type where they do not."""
-    dtypes = getattr(source, "dtypes", {"uint8"})
-    ends = (0.0, max(white_of(dtype) for dtype in dtypes))
+    ends = (0.0, max(white_of(dtype) for dtype in _dtypes(source)))
     found = float(values.min()), float(values.max())
     return tuple(
         each if each != end and np.mean(values == each) > _WALL else end for each, end in zip(found, ends, strict=True)
