@@ -5,7 +5,7 @@ import numpy as np
 from ssdn_keras.data.common import tell
 from ssdn_keras.data.sampled import sample
 from ssdn_keras.noise.levels import CLIPPED, NOISE_MODELS
-from ssdn_keras.value_range import parse_pair, white_of
+from ssdn_keras.value_range import checked_clipping, parse_pair, white_of
 
 WORDS = ("auto", "yes", "no")
 # So many values exactly at the end of what occurs are a wall that values were pushed against, not the last of a tail.
@@ -45,7 +45,9 @@ def check_eight_bits(source, setting, instead):
 
 
 def resolve(clipped, source, noise, noisy, posterior):
-    """The pair of file values (low, high) at which values were clipped, or None: what a model is to store.
+    """The file values (low, high) at which values were clipped, or None: what a model is to store.
+
+    Of floats (low, high, 0), which is for values that were not rounded.
 
     Args:
         clipped: "auto" (noisy 8-bit images), "yes", "no" or "LOW,HIGH".
@@ -67,14 +69,23 @@ def resolve(clipped, source, noise, noisy, posterior):
     if not noisy or wanted == "no" or not (asked or (possible and _dtypes(source) == _EIGHT_BITS)):
         return None
     values = sample(source)
-    if isinstance(wanted, tuple):
-        low, high = wanted
-    else:
-        low, high = _walls(values, source)
-        by_itself = "" if asked else "; --clipped=no if that is wrong"
-        tell(f"noisy values were clipped at {low:g} and {high:g} and rounded: the likelihood knows it{by_itself}")
+    floats = [dtype for dtype in _dtypes(source) if np.dtype(dtype).kind == "f"]
+    given = isinstance(wanted, tuple)
+    low, high = (_as_stored(end, floats) for end in wanted) if given else _walls(values, source)
     _check(values, low, high)
-    return low, high
+    found = checked_clipping((low, high, 0.0) if floats else (low, high))
+    if not given:
+        rounded, by_itself = "" if floats else " and rounded", "" if asked else "; --clipped=no if that is wrong"
+        tell(f"noisy values were clipped at {low:g} and {high:g}{rounded}: the likelihood knows it{by_itself}")
+    return found
+
+
+def _as_stored(end, floats):
+    """The value that a file has for a number, 0.1 perhaps: the nearest of its type, `floats` being names of types."""
+    for dtype in floats:
+        limits = np.finfo(dtype)
+        end = float(np.clip(end, float(limits.min), float(limits.max)).astype(dtype))
+    return end
 
 
 def _dtypes(source):
@@ -83,7 +94,7 @@ def _dtypes(source):
 
 
 def _walls(values, source):
-    """Where values pile up at the end of what occurs; the ends of the type where they do not."""
+    """Where values pile up at the end of what occurs; the ends of the type where they do not: of floats 0 and 1."""
     ends = (0.0, max(white_of(dtype) for dtype in _dtypes(source)))
     found = float(values.min()), float(values.max())
     return tuple(

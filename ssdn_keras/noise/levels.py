@@ -117,14 +117,18 @@ class NoiseSpec:
         """Whether values were clipped and rounded after the noise came to them."""
         return self.model.name.endswith(CLIPPED)
 
-    def clipped_to(self, low, high):
+    def clipped_to(self, low, high, step=1.0):
         """The same noise of values that were clipped to low … high, in the network's units, and rounded in the files'.
+
+        Args:
+            low, high: in the network's units.
+            step: distance of neighbouring values, in the files' units; 0 for values that were not rounded.
 
         Raises:
             ValueError: there is no such model, or low is not below high.
         """
         base = self.clipped.model.base
-        return dataclasses.replace(self, model=Clipped(base, ClippedRange(low, high, 1.0 / self.span)))
+        return dataclasses.replace(self, model=Clipped(base, ClippedRange(low, high, step / self.span)))
 
     @property
     def clipped(self):
