@@ -11,7 +11,7 @@ from scipy import integrate, special, stats
 from skimage import data
 
 import ssdn_keras
-from ssdn_keras.data import measured_clipping, sources
+from ssdn_keras.data import measured_clipping
 from ssdn_keras.noise import clipping, intervals, parse_noise, tails
 from ssdn_keras.noise.sampling import NumpyRandom
 from tests import command_line
@@ -412,13 +412,21 @@ def test_clipped_noise_is_added_to_eight_bits_only(tmp_path, capfd, noise, messa
                        "--channels=1", "--crop=32", "--filters=8", "--images=2", *noise.split())  # fmt: skip
 
 
+class OneImage:
+    """A source of one image, of any type."""
+
+    def __init__(self, image):
+        self.dtypes, self.image = {image.dtype.name}, lambda _: image
+
+    def __len__(self):
+        return 1
+
+
 def float_source(low, high, dtype="float32"):
-    """Images of floats, clipped to low … high and not rounded."""
+    """An image of floats, clipped to low … high and not rounded."""
     random = np.random.default_rng(0)
     clean = (np.float64(data.camera()[:96, 64:160]) / 255 + random.normal(0, 0.3, (96, 96))).clip(0, 1)
-    source = sources.ArraySource([(low + (high - low) * clean).astype(dtype)], 1)
-    source.dtypes = {dtype}
-    return source
+    return OneImage((low + (high - low) * clean).astype(dtype)[..., None])
 
 
 @pytest.mark.parametrize("clipped, noise", [("yes", "gauss0.3"), ("0,1", "gauss0.3"), ("auto", "gauss0.3-clipped")])
@@ -475,3 +483,20 @@ def test_training_on_clipped_floats(tmp_path, capfd):
     said, model = trained(tmp_path, capfd, "--noise=gauss0.3-clipped", "--value_range=dtype", "--filters=8")
     assert "noisy values were clipped at 0 and 1: the likelihood knows it" in said
     assert model.clipped == (0, 1, 0) and model.noise.model.limits == clipping.ClippedRange(0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("dtype, low", [("int16", -32768), ("int8", -128), ("uint16", 0), ("float32", 0)])
+def test_ends_of_a_type(capfd, dtype, low):
+    values = np.linspace(-0.9 if low else 0.1, 0.9, 64 * 64).reshape(64, 64, 1)
+    top = 1 if dtype == "float32" else np.iinfo(dtype).max
+    found = measured_clipping.resolve("yes", OneImage((values * top).astype(dtype)), parse_noise("gauss25"), True, True)
+    assert found[:2] == (low, top)
+    assert f"were clipped at {low:g} and {top:g}" in capfd.readouterr().err
+
+
+def test_it_is_not_said_before_it_is_known(capfd):
+    # No value piles up at an end.
+    source = OneImage(np.linspace(1, 6, 64 * 64, dtype="float32").reshape(64, 64, 1))
+    with pytest.raises(ValueError, match="said to be clipped to 0 … 1, but have values from 1 to 6: give --clipped="):
+        measured_clipping.resolve("yes", source, parse_noise("gauss1"), True, True)
+    assert "likelihood" not in capfd.readouterr().err

@@ -93,9 +93,13 @@ def _dtypes(source):
     return getattr(source, "dtypes", _EIGHT_BITS)
 
 
+def _smallest(dtype):
+    return 0.0 if np.dtype(dtype).kind == "f" else float(np.iinfo(dtype).min)
+
+
 def _walls(values, source):
     """Where values pile up at the end of what occurs; the ends of the type where they do not: of floats 0 and 1."""
-    ends = (0.0, max(white_of(dtype) for dtype in _dtypes(source)))
+    ends = min(map(_smallest, _dtypes(source))), max(map(white_of, _dtypes(source)))
     found = float(values.min()), float(values.max())
     return tuple(
         each if each != end and np.mean(values == each) > _WALL else end for each, end in zip(found, ends, strict=True)
