@@ -178,6 +178,7 @@ def _span(value_range):
 
 def read_settings(flags):
     """Checked `TrainSettings` from parsed flags."""
+    from ssdn_keras.algorithms import ALGORITHMS
     from ssdn_keras.data.measured_clipping import check_sense, parse_clipped
     from ssdn_keras.noise import parse_noise
     from ssdn_keras.training.settings import TrainSettings
@@ -194,7 +195,7 @@ def read_settings(flags):
         raise UsageError(f"--clipped={flags.clipped} goes with --train_noisy; here give --noise={flags.noise}-clipped")
     # Which levels there can be is not known before the images are, where the range follows from them.
     spec = checked(parse_noise, flags.noise, _span(wanted))
-    checked(check_sense, flags.clipped, spec)
+    checked(check_sense, flags.clipped, spec, ALGORITHMS[flags.algorithm].uses_noise_model)
     if flags.n2v_neighbourhood % 2 == 0:
         raise UsageError(f"--n2v_neighbourhood={flags.n2v_neighbourhood}: must be odd")
     for name in ("n2v_box", "n2v_neighbourhood"):

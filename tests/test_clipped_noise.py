@@ -402,6 +402,23 @@ def test_clipped_noise_that_was_not_clipped(capfd, images):
         measured_clipping.resolve("no", None, parse_noise("gauss25-clipped"), True, True)
 
 
+@pytest.mark.parametrize("arguments, message", [
+    ("--noise=gauss30 --algorithm=n2v --clipped=yes", "--clipped=yes goes with --algorithm=ssdn"),
+    ("--noise=gauss30 --algorithm=ssdn_mean --clipped=0,255", "--clipped=0,255 goes with --algorithm=ssdn"),
+    ("--noise=impulse30 --clipped=yes", "--clipped=yes: impulse noise has no model of clipped values; leave it out"),
+])  # fmt: skip
+def test_clipping_that_no_likelihood_can_know(capfd, arguments, message):
+    command_line.fails(capfd, 2, message, "train", "--train_noisy=x", "--run_dir=r", *arguments.split())
+
+
+def test_a_name_without_a_likelihood_says_nothing(capfd):
+    noise, eight = parse_noise("gauss30-clipped"), OneImage(np.uint8(np.eye(64)[..., None]))
+    assert measured_clipping.resolve("auto", eight, noise, True, False) is None
+    with pytest.raises(ValueError, match="hold float32: give 8-bit images, or leave -clipped out"):
+        measured_clipping.resolve("auto", float_source(0, 1), noise, True, False)
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("noise, message", [
     ("--noise=gauss400-clipped", "--noise=gauss400-clipped stands for values that were clipped and rounded to 8 bits"),
     ("--noise=gauss400 --clip_noise", "hold uint16: give 8-bit images, or leave it out"),

@@ -19,10 +19,21 @@ def parse_clipped(text):
     return parse_pair("clipped", text, WORDS)
 
 
-def check_sense(clipped, noise):
-    """Raises ValueError where --clipped says that values were not clipped, and the name of the noise that they were."""
-    if clipped == "no" and noise.is_clipped:
+def check_sense(clipped, noise, posterior):
+    """Raises ValueError where --clipped contradicts the name of the noise, or no likelihood can know what it says.
+
+    Args:
+        clipped, noise, posterior: see `resolve`.
+    """
+    wanted = parse_clipped(clipped)
+    if wanted == "no" and noise.is_clipped:
         raise ValueError(f"--noise={noise} and --clipped=no contradict each other: leave -clipped or --clipped=no out")
+    if wanted in ("auto", "no"):
+        return
+    if not posterior:
+        raise ValueError(f"--clipped={clipped} goes with --algorithm=ssdn: others have no likelihood; leave it out")
+    if noise.kind + CLIPPED not in NOISE_MODELS:
+        raise ValueError(f"--clipped={clipped}: {noise.kind} noise has no model of clipped values; leave it out")
 
 
 def check_eight_bits(source, setting, instead):
@@ -60,13 +71,13 @@ def resolve(clipped, source, noise, noisy, posterior):
         ValueError: the settings contradict each other, or the noise that is added is that of 8-bit images; the images
             cannot have been clipped there, or nearly all of their values are.
     """
+    check_sense(clipped, noise, posterior)
     wanted = parse_clipped(clipped)
-    check_sense(clipped, noise)
     asked = wanted == "yes" or isinstance(wanted, tuple) or (noise.is_clipped and wanted == "auto")
-    possible = posterior and noise.kind + CLIPPED in NOISE_MODELS
-    if not noisy and noise.is_clipped:
+    possible = noise.kind + CLIPPED in NOISE_MODELS
+    if noise.is_clipped and not (noisy and posterior):
         check_eight_bits(source, f"--noise={noise}", "leave -clipped out")
-    if not noisy or wanted == "no" or not (asked or (possible and _dtypes(source) == _EIGHT_BITS)):
+    if not (noisy and posterior) or wanted == "no" or not (asked or (possible and _dtypes(source) == _EIGHT_BITS)):
         return None
     values = sample(source)
     floats = [dtype for dtype in _dtypes(source) if np.dtype(dtype).kind == "f"]
