@@ -210,6 +210,8 @@ def read_settings(flags):
     if flags.train_noisy and flags.algorithm in ("n2c", "n2n"):
         raise UsageError(f"--algorithm={flags.algorithm} needs --train_clean; noisy images train ssdn, ssdn_mean, n2v")
     needs_level = flags.train_clean or flags.val_clean
+    if spec.levels == (0, 0):
+        raise UsageError(f"--noise={flags.noise}: 0 is no noise; give a level above 0, such as {spec.examples[0]}")
     if spec.levels is None and needs_level:
         raise UsageError(f"--noise={flags.noise}: give a level to add, such as {spec.examples[0]}")
     if flags.train_noisy and flags.algorithm == "ssdn" and flags.noise_parameter == "known" and spec.varying:
