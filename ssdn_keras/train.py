@@ -1,5 +1,6 @@
 """python -m ssdn_keras.train: train a denoiser from images."""
 
+import math
 import sys
 
 from ssdn_keras.cli import Command, UsageError, checked, make_folder
@@ -172,8 +173,8 @@ def _as_flag(name, value):
 
 
 def _span(value_range):
-    """See `NoiseSpec`; where the images decide, the largest that any have, so that no level is refused too early."""
-    return 2.0**32 if isinstance(value_range, str) else value_range[1] - value_range[0]
+    """See `NoiseSpec`; infinite where the images decide, so that no level is refused too early."""
+    return math.inf if isinstance(value_range, str) else value_range[1] - value_range[0]
 
 
 def read_settings(flags):
