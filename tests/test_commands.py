@@ -206,6 +206,14 @@ def test_denoise_goes_on_after_a_bad_file_and_says_so(capfd, tmp_path, photograp
     (["--model={model}", "--output={folder}", "{folder}/a.png"], 1, "overwritten by its own result"),
     (["--model={model}", "--output={out}", "--noise_level=-1", "{folder}"], 2, "noise_level"),
     (["--model={model}", "--output={out}", "--noise_level=999", "{folder}/a.png"], 2, "noise_level must be"),
+    (["--model={model}", "--output={out}", "--noise_level=2+5", "{folder}/a.png"], 2,
+     "noise_level of gauss noise is one number, σ in grey levels (0..255), not 2+5"),
+    (["--algorithm=nlm", "--output={out}", "--noise_level=2+5", "{folder}/a.png"], 2, "is one number, σ in"),
+    (["--output={out}", "--noise_level=2+5+1", "{folder}"], 2,
+     "flag --noise_level=2+5+1: expected a number, or two as in 2+5"),
+    (["--output={out}", "--noise_level=much", "{folder}"], 2, "expected a number, or two as in 2+5"),
+    (["--output={out}", "--noise_level=1.2.3+5", "{folder}"], 2, "expected a number, or two as in 2+5"),
+    (["--output={out}", "--noise_level=inf", "{folder}"], 2, "must be a finite number"),
     (["--model={folder}/a.png", "--output={out}", "{folder}"], 1, "not a .keras model file"),
 ])  # fmt: skip
 def test_errors_of_denoise(capfd, tmp_path, photographs, model_file, arguments, code, message):
