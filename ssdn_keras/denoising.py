@@ -129,6 +129,11 @@ def nominal_level(denoiser, noise_level, dtype, value_range=None):
 
 def check_level(denoiser, level, path):
     """Raise ValueError for a level that a file cannot have; each is checked again, since their units may differ."""
+    if np.ndim(level) and not denoiser.noise.parameter_shape:  # as for two images, elsewhere
+        given = "+".join(f"{number:g}" for number in level)
+        raise ValueError(
+            f"noise_level of {denoiser.noise.kind} noise is one number, {denoiser.noise.unit}, not {given}"
+        )
     dtype, value_range = "uint8", None
     with contextlib.suppress(ValueError, IndexError, OSError), open_pages(path) as reader:
         dtype = reader.pages[0].dtype

@@ -40,7 +40,12 @@ class Finite(flags.FloatParser):
 class Level(Finite):
     """A noise level: a number, or two as GAIN+READ_NOISE, which become a tuple."""
 
-    syntactic_help = "a number, or two as in 2+5"
+    def convert(self, argument):
+        try:
+            float(argument)
+        except ValueError:
+            raise ValueError("expected a number, or two as in 2+5") from None
+        return super().convert(argument)
 
     def parse(self, argument):
         parts = argument.split("+") if isinstance(argument, str) and _TWO_NUMBERS.fullmatch(argument) else [argument]

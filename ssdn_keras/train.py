@@ -1,5 +1,6 @@
 """python -m ssdn_keras.train: train a denoiser from images."""
 
+import math
 import sys
 
 from ssdn_keras.cli import Command, UsageError, checked, make_folder
@@ -29,10 +30,13 @@ COMMAND.string(
     "auto",
     "Whether noisy values were clipped and rounded, so that the likelihood of gauss, poisson and poisson_gauss noise "
     "knows it: yes, no, or the values LOW,HIGH of the files at which they were. auto: yes for --train_noisy of 8-bit "
-    "images. With --train_clean the noise says it: --noise=gauss25-clipped.",
+    "images. With --train_clean, of 8-bit images, the noise says it: --noise=gauss25-clipped.",
 )
 COMMAND.switch("freeze_noise", False, "With --train_clean: draw the noise once per image instead of for every crop.")
-COMMAND.switch("clip_noise", False, "With --train_clean: clip noisy values and round them to 8 bits, as a file would.")
+COMMAND.switch(
+    "clip_noise", False, "With --train_clean of 8-bit images: clip noisy values and round them to 8 bits, as a file "
+    "would."
+)  # fmt: skip
 COMMAND.switch("augment", False, "Rotate by quarters of a circle and reflect the training crops at random.")
 COMMAND.integer("crop", 256, "Side of the square training crops, in pixels. Smaller images are left out.", lowest=1)
 COMMAND.group("Published experiment")
@@ -169,13 +173,14 @@ def _as_flag(name, value):
 
 
 def _span(value_range):
-    """See `NoiseSpec`; where the images decide, the largest that any have, so that no level is refused too early."""
-    return 2.0**32 if isinstance(value_range, str) else value_range[1] - value_range[0]
+    """See `NoiseSpec`; infinite where the images decide, so that no level is refused too early."""
+    return math.inf if isinstance(value_range, str) else value_range[1] - value_range[0]
 
 
 def read_settings(flags):
     """Checked `TrainSettings` from parsed flags."""
-    from ssdn_keras.data.measured_clipping import parse_clipped
+    from ssdn_keras.algorithms import ALGORITHMS
+    from ssdn_keras.data.measured_clipping import check_sense, parse_clipped
     from ssdn_keras.noise import parse_noise
     from ssdn_keras.training.settings import TrainSettings
     from ssdn_keras.value_range import parse_value_range
@@ -191,6 +196,7 @@ def read_settings(flags):
         raise UsageError(f"--clipped={flags.clipped} goes with --train_noisy; here give --noise={flags.noise}-clipped")
     # Which levels there can be is not known before the images are, where the range follows from them.
     spec = checked(parse_noise, flags.noise, _span(wanted))
+    checked(check_sense, flags.clipped, spec, ALGORITHMS[flags.algorithm].uses_noise_model)
     if flags.n2v_neighbourhood % 2 == 0:
         raise UsageError(f"--n2v_neighbourhood={flags.n2v_neighbourhood}: must be odd")
     for name in ("n2v_box", "n2v_neighbourhood"):
@@ -205,6 +211,8 @@ def read_settings(flags):
     if flags.train_noisy and flags.algorithm in ("n2c", "n2n"):
         raise UsageError(f"--algorithm={flags.algorithm} needs --train_clean; noisy images train ssdn, ssdn_mean, n2v")
     needs_level = flags.train_clean or flags.val_clean
+    if spec.levels == (0, 0):
+        raise UsageError(f"--noise={flags.noise}: 0 is no noise; give a level above 0, such as {spec.examples[0]}")
     if spec.levels is None and needs_level:
         raise UsageError(f"--noise={flags.noise}: give a level to add, such as {spec.examples[0]}")
     if flags.train_noisy and flags.algorithm == "ssdn" and flags.noise_parameter == "known" and spec.varying:

@@ -28,6 +28,30 @@ def checked_range(value_range):
     return low, high
 
 
+def checked_clipping(clipped):
+    """(low, high), or (low, high, step) where values were not rounded to whole numbers; floats, in a file's units.
+
+    Examples:
+        >>> checked_clipping([64, 4095, 1]), checked_clipping((0, 1, 0))
+        ((64.0, 4095.0), (0.0, 1.0, 0.0))
+
+    Raises:
+        ValueError: these are no such numbers, or the step leaves nothing between the ends.
+    """
+    try:
+        low, high, step = map(float, clipped if len(clipped) == 3 else (*clipped, 1.0))
+    except (TypeError, ValueError):
+        raise ValueError(f"clipped must be a pair (low, high), or (low, high, step). Received: {clipped!r}") from None
+    if not (np.isfinite([low, high]).all() and low < high and step >= 0):
+        raise ValueError(f"clipped must be two finite numbers, the lower one first, and a step. Received: {clipped!r}")
+    if step >= high - low:
+        raise ValueError(
+            f"clipped: there is nothing between {low:g} and {high:g} in steps of {step:g}; for values that were not "
+            f"rounded give ({low:g}, {high:g}, 0)"
+        )
+    return (low, high) if step == 1 else (low, high, step)
+
+
 def parse_pair(what, text, words):
     """One of the words, or the pair of file values that LOW,HIGH stands for.
 

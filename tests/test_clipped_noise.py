@@ -11,6 +11,7 @@ from scipy import integrate, special, stats
 from skimage import data
 
 import ssdn_keras
+from ssdn_keras.data import measured_clipping
 from ssdn_keras.noise import clipping, intervals, parse_noise, tails
 from ssdn_keras.noise.sampling import NumpyRandom
 from tests import command_line
@@ -318,13 +319,13 @@ def test_posterior_mean_of_white_may_lie_above_it():
 
 
 def noisy_files(folder, low=0, high=255, dtype="uint8", sigma=30, count=3):
-    """Clipped, rounded noisy images as files, and their greatest and smallest value."""
+    """Clipped noisy images as files, rounded unless they are floats."""
     random = np.random.default_rng(0)
     folder.mkdir()
     for index in range(count):
         clean = np.float64(data.camera()[100 * index : 100 * index + 96, 64:160])
         noisy = low + (clean + random.normal(0, sigma, clean.shape)) * (high - low) / 255
-        values = np.rint(noisy).clip(low, high).astype(dtype)
+        values = (noisy if dtype == "float32" else np.rint(noisy)).clip(low, high).astype(dtype)
         Image.fromarray(values).save(folder / f"{index}.{'png' if dtype == 'uint8' else 'tif'}")
 
 
@@ -391,3 +392,128 @@ def test_flag_that_is_none(tmp_path, capfd, text):
     noisy_files(tmp_path / "noisy", count=1)
     said, _ = trained(tmp_path, capfd, f"--clipped={text}", expected=2)
     assert "expected auto, yes, no, or two file values LOW,HIGH" in said
+
+
+@pytest.mark.parametrize("images", ["--train_noisy=x", "--train_clean=x"])
+def test_clipped_noise_that_was_not_clipped(capfd, images):
+    arguments = [images, "--run_dir=r", "--noise=gauss400-clipped", "--clipped=no"]
+    command_line.fails(capfd, 2, "--noise=gauss400-clipped and --clipped=no contradict each other", "train", *arguments)
+    with pytest.raises(ValueError, match="contradict each other: leave -clipped or --clipped=no out"):
+        measured_clipping.resolve("no", None, parse_noise("gauss25-clipped"), True, True)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ("--noise=gauss30 --algorithm=n2v --clipped=yes", "--clipped=yes goes with --algorithm=ssdn"),
+    ("--noise=gauss30 --algorithm=ssdn_mean --clipped=0,255", "--clipped=0,255 goes with --algorithm=ssdn"),
+    ("--noise=impulse30 --clipped=yes", "--clipped=yes: impulse noise has no model of clipped values; leave it out"),
+])  # fmt: skip
+def test_clipping_that_no_likelihood_can_know(capfd, arguments, message):
+    command_line.fails(capfd, 2, message, "train", "--train_noisy=x", "--run_dir=r", *arguments.split())
+
+
+def test_a_name_without_a_likelihood_says_nothing(capfd):
+    noise, eight = parse_noise("gauss30-clipped"), OneImage(np.uint8(np.eye(64)[..., None]))
+    assert measured_clipping.resolve("auto", eight, noise, True, False) is None
+    with pytest.raises(ValueError, match="hold float32: give 8-bit images, or leave -clipped out"):
+        measured_clipping.resolve("auto", float_source(0, 1), noise, True, False)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("noise, message", [
+    ("--noise=gauss400-clipped", "--noise=gauss400-clipped stands for values that were clipped and rounded to 8 bits"),
+    ("--noise=gauss400 --clip_noise", "hold uint16: give 8-bit images, or leave it out"),
+])  # fmt: skip
+def test_clipped_noise_is_added_to_eight_bits_only(tmp_path, capfd, noise, message):
+    noisy_files(tmp_path / "clean", 0, 4000, "uint16", sigma=0)
+    command_line.fails(capfd, 1, message, "train", f"--train_clean={tmp_path / 'clean'}", f"--run_dir={tmp_path / 'r'}",
+                       "--channels=1", "--crop=32", "--filters=8", "--images=2", *noise.split())  # fmt: skip
+
+
+class OneImage:
+    """A source of one image, of any type."""
+
+    def __init__(self, image):
+        self.dtypes, self.image = {image.dtype.name}, lambda _: image
+
+    def __len__(self):
+        return 1
+
+
+def float_source(low, high, dtype="float32"):
+    """An image of floats, clipped to low … high and not rounded."""
+    random = np.random.default_rng(0)
+    clean = (np.float64(data.camera()[:96, 64:160]) / 255 + random.normal(0, 0.3, (96, 96))).clip(0, 1)
+    return OneImage((low + (high - low) * clean).astype(dtype)[..., None])
+
+
+@pytest.mark.parametrize("clipped, noise", [("yes", "gauss0.3"), ("0,1", "gauss0.3"), ("auto", "gauss0.3-clipped")])
+def test_floats_were_clipped_and_not_rounded(capfd, clipped, noise):
+    found = measured_clipping.resolve(clipped, float_source(0, 1), parse_noise(noise, 1.0), True, True)
+    assert found == (0.0, 1.0, 0.0)
+    said = capfd.readouterr().err
+    assert (said == "") == (clipped == "0,1") and "rounded" not in said
+    model = ssdn_keras.Denoiser(noise, channels=1, value_range=(0.1, 0.9), clipped=found, filters=8)
+    limits = model.noise.model.limits
+    assert limits.step == 0 and (limits.low, limits.high) == (pytest.approx(-0.125), pytest.approx(1.125))
+
+
+@pytest.mark.parametrize("low, high", [(0, 2), (-100, 4095), (0.1, 0.7)])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_ends_of_floats_are_those_of_the_file(low, high, dtype):
+    for clipped in ("yes", f"{low},{high}"):
+        found = measured_clipping.resolve(clipped, float_source(low, high, dtype), parse_noise("gauss1"), True, True)
+        assert found == (float(np.dtype(dtype).type(low)), float(np.dtype(dtype).type(high)), 0.0)
+
+
+def test_a_model_of_clipped_floats_is_saved_and_brought_back(tmp_path):
+    model = ssdn_keras.Denoiser("gauss0.3", channels=1, value_range=(0, 1), clipped=(0, 1, 0), filters=8)
+    assert model.clipped == (0, 1, 0) and model.noise.model.limits == clipping.ClippedRange(0.0, 1.0, 0.0)
+    model.save(tmp_path / "x.keras")
+    for again in (ssdn_keras.load(tmp_path / "x.keras"), ssdn_keras.Denoiser.from_config(model.get_config())):
+        assert again.noise == model.noise and again.get_config() == model.get_config()
+    noisy = parse_noise("gauss0.3").model.corrupt(np.full((1, 32, 32, 1), 0.9, "float32"), 0.3, NumpyRandom(0))
+    denoised = model.denoise(noisy.clip(0, 1))
+    assert np.isfinite(denoised).all()
+    drawn = model.noise.model.corrupt(np.full((1, 32, 32, 1), 0.9, "float32"), 0.3, NumpyRandom(0))
+    np.testing.assert_array_equal(drawn, noisy.clip(0, 1))
+
+
+def test_a_step_of_1_is_what_older_files_mean_by_none():
+    old, new = (ssdn_keras.Denoiser("gauss25", channels=1, clipped=clipped, filters=8)
+                for clipped in ([16, 235], (16, 235, 1)))  # fmt: skip
+    assert old.noise == new.noise and old.get_config()["clipped"] == new.get_config()["clipped"] == [16, 235]
+    assert old.noise.model.limits.step == pytest.approx(1 / 255)
+
+
+@pytest.mark.parametrize("clipped, message", [
+    ((0, 1), r"nothing between 0 and 1 in steps of 1; for values that were not rounded give \(0, 1, 0\)"),
+    ((1, 0, 0), "the lower one first"), ((0, 1, -1), "the lower one first, and a step"), ((0, np.inf), "finite"),
+    ((0, 1, 0, 0), r"pair \(low, high\), or \(low, high, step\)"), ("auto", "pair"), (7, "pair"),
+])  # fmt: skip
+def test_clipping_that_is_none(clipped, message):
+    with pytest.raises(ValueError, match=message):
+        ssdn_keras.Denoiser("gauss25", channels=1, clipped=clipped, filters=8)
+
+
+def test_training_on_clipped_floats(tmp_path, capfd):
+    noisy_files(tmp_path / "noisy", 0, 1, "float32", sigma=80)
+    said, model = trained(tmp_path, capfd, "--noise=gauss0.3-clipped", "--value_range=dtype", "--filters=8")
+    assert "noisy values were clipped at 0 and 1: the likelihood knows it" in said
+    assert model.clipped == (0, 1, 0) and model.noise.model.limits == clipping.ClippedRange(0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("dtype, low", [("int16", -32768), ("int8", -128), ("uint16", 0), ("float32", 0)])
+def test_ends_of_a_type(capfd, dtype, low):
+    values = np.linspace(-0.9 if low else 0.1, 0.9, 64 * 64).reshape(64, 64, 1)
+    top = 1 if dtype == "float32" else np.iinfo(dtype).max
+    found = measured_clipping.resolve("yes", OneImage((values * top).astype(dtype)), parse_noise("gauss25"), True, True)
+    assert found[:2] == (low, top)
+    assert f"were clipped at {low:g} and {top:g}" in capfd.readouterr().err
+
+
+def test_it_is_not_said_before_it_is_known(capfd):
+    # No value piles up at an end.
+    source = OneImage(np.linspace(1, 6, 64 * 64, dtype="float32").reshape(64, 64, 1))
+    with pytest.raises(ValueError, match="said to be clipped to 0 … 1, but have values from 1 to 6: give --clipped="):
+        measured_clipping.resolve("yes", source, parse_noise("gauss1"), True, True)
+    assert "likelihood" not in capfd.readouterr().err

@@ -1,5 +1,7 @@
 """Names of noise models and levels."""
 
+import math
+
 import pytest
 
 from ssdn_keras.noise import NOISE_MODELS, NoiseSpec, make_noise_spec, parse_noise
@@ -141,3 +143,18 @@ def test_numbers_out_of_range():
         make_noise_spec("gauss", 50, 5)
     with pytest.raises(ValueError, match=r"σ in the units of the images \(0..3900\)\) must be finite"):
         make_noise_spec("gauss", 5, float("inf"), span=3900.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["gauss100000000000", "gauss0_55", "poisson30", "impulse100", "poisson_gauss0+9000000000"]
+)
+def test_where_the_range_is_not_known_no_level_is_too_high(text):
+    spec = parse_noise(text, math.inf)
+    assert str(spec) == text and "inf" not in spec.unit
+
+
+def test_unit_where_the_range_is_not_known():
+    with pytest.raises(ValueError, match=r"\(gain and read noise in the units of the images\) must be above 0"):
+        parse_noise("poisson_gauss0+0", math.inf)
+    with pytest.raises(ValueError, match="from 0 to 100$"):
+        parse_noise("impulse101", math.inf)

@@ -586,7 +586,14 @@ def test_training_asks_for_a_black_level(capfd, tmp_path):
         ("--train_clean=x --noise=poisson_gauss", "give a level to add, such as poisson_gauss2+5"),
         ("--train_noisy=x --noise=poisson_gauss0.5_4+2", "name one level, such as poisson_gauss2+5, or use"),
         ("--train_noisy=x --noise=poisson_gauss7", "2 numbers joined by + (gain, read noise)"),
-        ("--train_noisy=x --noise=poisson_gauss0+0", "above 0, at least one of the two"),
+        (
+            "--train_noisy=x --noise=poisson_gauss0+0",
+            "the level (gain and read noise in the units of the images) must be above 0, at least one of the two",
+        ),
+        (
+            "--train_noisy=x --noise=poisson_gauss0+0 --value_range=0,4095",
+            "(gain and read noise in the units of the images (0..4095)) must be above 0",
+        ),
     ],
 )
 def test_command_lines_of_train_that_are_wrong(capfd, tmp_path, arguments, message):

@@ -14,7 +14,7 @@ from ssdn_keras.model.networks import FILTERS, DenoisingNetwork
 from ssdn_keras.model.training import Training
 from ssdn_keras.noise import make_noise_spec, parse_noise
 from ssdn_keras.noise.parameters import global_rate_of, smallest_estimate_of
-from ssdn_keras.value_range import checked_range, span
+from ssdn_keras.value_range import checked_clipping, checked_range, span
 from ssdn_keras.version import __version__
 
 NOISE_PARAMETERS = ("known", "global", "per_image")
@@ -47,7 +47,8 @@ class Denoiser(Training, keras.Model):
         noise_range: (low, high) levels, if `noise` does not name them; of gain and read noise, each a pair.
         clipped: whether noisy values were clipped and rounded to 8 bits, which the likelihood then knows; the same as
             "-clipped" at the end of `noise`, such as "gauss25-clipped". Or the values of images at which they were
-            clipped, (low, high), and then rounded to whole numbers.
+            clipped, (low, high), and then rounded to whole numbers; or (low, high, step), rounded to steps from low,
+            not at all if the step is 0.
         filters: of the network's encoder, the decoder has twice as many; 48 as published. Half of them take less
             than half of the time.
         estimator_filters: the same of the network that estimates the noise parameter; by default as many as `filters`.
@@ -96,9 +97,10 @@ class Denoiser(Training, keras.Model):
         if clipped is True:
             self.noise = self.noise.clipped
         elif clipped:
-            self.clipped = checked_range(clipped)
+            self.clipped = checked_clipping(clipped)
             black = 0.0 if self.value_range is None else self.value_range[0]
-            self.noise = self.noise.clipped_to(*((end - black) / self.noise.span for end in self.clipped))
+            (low, high), step = self.clipped[:2], self.clipped[2:]
+            self.noise = self.noise.clipped_to(*((end - black) / self.noise.span for end in (low, high)), *step)
         self.algorithm = ALGORITHMS[algorithm]
         self.noise_parameter = noise_parameter
         self.channels = int(channels)

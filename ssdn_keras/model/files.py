@@ -34,6 +34,14 @@ def _pair(value):
     return float(low), float(high)
 
 
+def _clipping(value):
+    """Where values were clipped, and the step that they were rounded to unless it is 1."""
+    low, high, *step = map(float, value)
+    if len(step) > 1:
+        raise ValueError(f"expected two numbers or three, found {value!r}")
+    return low, high, *step
+
+
 def _levels(value):
     """The ends of a range of levels, each a number or several."""
     low, high = (tuple(map(float, end)) if isinstance(end, (list, tuple)) else float(end) for end in value)
@@ -50,7 +58,7 @@ _SETTINGS = {
     "blindspot_size": _count,
     "algorithm": _text,
     "value_range": _pair,
-    "clipped": _pair,
+    "clipped": _clipping,
     "filters": _count,
     "estimator_filters": _count,
 }

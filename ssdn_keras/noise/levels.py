@@ -39,8 +39,9 @@ class NoiseSpec:
 
     Attributes:
         levels: (lowest, highest), each a number; or a tuple of numbers, drawn independently, where a level has several.
-        span: what of the images' units makes 1 of the network's: 255, or another number for images of other ranges. σ,
-            gain and read noise are in the images' units; the other levels have none.
+        span: what of the images' units makes 1 of the network's: 255, or another number for images of other ranges;
+            infinite where it is not known yet. σ, gain and read noise are in the images' units; the other levels have
+            none.
     """
 
     model: object
@@ -117,14 +118,18 @@ class NoiseSpec:
         """Whether values were clipped and rounded after the noise came to them."""
         return self.model.name.endswith(CLIPPED)
 
-    def clipped_to(self, low, high):
+    def clipped_to(self, low, high, step=1.0):
         """The same noise of values that were clipped to low … high, in the network's units, and rounded in the files'.
+
+        Args:
+            low, high: in the network's units.
+            step: distance of neighbouring values, in the files' units; 0 for values that were not rounded.
 
         Raises:
             ValueError: there is no such model, or low is not below high.
         """
         base = self.clipped.model.base
-        return dataclasses.replace(self, model=Clipped(base, ClippedRange(low, high, 1.0 / self.span)))
+        return dataclasses.replace(self, model=Clipped(base, ClippedRange(low, high, step / self.span)))
 
     @property
     def clipped(self):
@@ -148,7 +153,8 @@ def level_scale(model, span=255.0):
 
 def level_limits(model, span=255.0):
     """The smallest and the largest level, or of each number of one."""
-    return tuple(limit * (level_scale(model, span) / model.level_scale) for limit in model.level_range)
+    # 0 stays 0, also where the span is infinite.
+    return tuple(limit and limit * (level_scale(model, span) / model.level_scale) for limit in model.level_range)
 
 
 def limits_broken(model, levels, span=255.0):
@@ -178,7 +184,8 @@ def unit_of(model, span=255.0):
     """What a level is, in words."""
     if kind_of(model) not in _IN_FILE_UNITS or span == 255.0:
         return model.unit
-    return f"{model.unit.partition(' in grey levels')[0]} in the units of the images (0..{span:g})"
+    known = f" (0..{span:g})" if math.isfinite(span) else ""
+    return f"{model.unit.partition(' in grey levels')[0]} in the units of the images{known}"
 
 
 def parse_noise(text, span=255.0):

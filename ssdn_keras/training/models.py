@@ -18,7 +18,7 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
         compiler: see `Denoiser.compile`, `jit_compile`.
         rate_factor: multiplies the learning rate.
         value_range: of the training images, see `ssdn_keras.data.measured_range`.
-        clipped: values at which they were clipped, see `ssdn_keras.data.measured_clipping`.
+        clipped: values at which they were clipped, and perhaps a step, see `ssdn_keras.data.measured_clipping`.
     """
     keras.utils.set_random_seed(settings.seed)
     model = Denoiser(
