@@ -29,8 +29,8 @@ COMMAND.string(
     "clipped",
     "auto",
     "Whether noisy values were clipped and rounded, so that the likelihood of gauss, poisson and poisson_gauss noise "
-    "knows it: yes, no, or the values LOW,HIGH of the files at which they were. auto: yes for --train_noisy of 8-bit "
-    "images. With --train_clean, of 8-bit images, the noise says it: --noise=gauss25-clipped.",
+    "knows it: yes, no, or the values LOW,HIGH of the files at which they were. Floats count as not rounded. auto: yes "
+    "for --train_noisy of 8-bit images. With --train_clean (8 bits) the noise says it: --noise=gauss25-clipped.",
 )
 COMMAND.switch("freeze_noise", False, "With --train_clean: draw the noise once per image instead of for every crop.")
 COMMAND.switch(
