@@ -193,7 +193,8 @@ def read_settings(flags):
         raise UsageError("give --run_dir, a folder that all workers see")
     wanted = checked(parse_value_range, flags.value_range)
     if checked(parse_clipped, flags.clipped) not in ("auto", "no") and flags.train_clean:
-        raise UsageError(f"--clipped={flags.clipped} goes with --train_noisy; here give --noise={flags.noise}-clipped")
+        name = flags.noise.removesuffix("-clipped")
+        raise UsageError(f"--clipped={flags.clipped} goes with --train_noisy; here give --noise={name}-clipped alone")
     # Which levels there can be is not known before the images are, where the range follows from them.
     spec = checked(parse_noise, flags.noise, _span(wanted))
     checked(check_sense, flags.clipped, spec, ALGORITHMS[flags.algorithm].uses_noise_model)
