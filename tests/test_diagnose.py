@@ -459,6 +459,9 @@ def test_bad_files_are_named_and_the_rest_goes_on(capfd, folder, tmp_path):
     bad = np.ones((64, 64), np.float32)
     bad[3, 4:6] = [np.nan, np.inf]
     tifffile.imwrite(folder / "nan.tif", bad)
+    missing = 100 + white((64, 64), 5).astype(np.float32)
+    missing[10:12] = -3.4e38
+    tifffile.imwrite(folder / "missing.tif", missing)
     tifffile.imwrite(folder / "complex.tif", np.ones((8, 8), np.complex64))
     Image.fromarray(np.full((64, 64), 7, np.uint8)).save(folder / "constant.png")
     Image.fromarray(np.full((1, 1), 7, np.uint8)).save(folder / "one.png")
@@ -467,12 +470,33 @@ def test_bad_files_are_named_and_the_rest_goes_on(capfd, folder, tmp_path):
     for name, reason in (
         ("empty.png", "the file is empty (0 bytes)"), ("text.tif", "holds no TIFF image"), ("cut.png", ""),
         ("nan.tif", "2 of 4096 values are NaN or infinite"), ("complex.tif", "complex64"),
+        ("missing.tif", "128 of 4096 values lie beyond ±1e+15, such as -3.4e+38: if they mark missing data, replace"),
     ):  # fmt: skip
         assert any(name in line and reason in line for line in err.splitlines() if "failed" in line), (name, err)
-    assert "5 could not be used" in err
+    assert "6 could not be used" in err
     assert "not measured: all values are 7" in text and "Noise level σ" in text
     record = json.loads((tmp_path / "out" / "diagnosis.json").read_text())
-    assert len(record["failed"]) == 5 and sum(image["not_measured"] is not None for image in record["images"]) == 2
+    assert len(record["failed"]) == 6 and sum(image["not_measured"] is not None for image in record["images"]) == 2
+
+
+def test_values_below_the_largest_that_are_accepted_can_be_measured():
+    clean = photographs(96)[0]
+    plain, large = measured(clean + white(clean.shape, 15)), measured((clean + white(clean.shape, 15)) * 3e12)
+    assert large.level == pytest.approx(3e12 * plain.level, rel=1e-3) and large.raw_correlation is not None
+
+
+def test_a_file_whose_arithmetic_fails_is_named_and_the_rest_goes_on(capfd, folder, tmp_path, monkeypatch):
+    from ssdn_keras.diagnosis import run as whole
+
+    def fit_fails(picture):
+        if picture.name.endswith("1.png"):
+            raise np.linalg.LinAlgError("SVD did not converge")
+        return measure(picture)
+
+    monkeypatch.setattr(whole, "measure", fit_fails)
+    code, text, err = run(capfd, "diagnose", folder, f"--output={tmp_path}/out")
+    assert code == 1 and "over 2 images" in text
+    assert "1.png: its noise cannot be measured, with values from 0 to 255 (SVD did not converge)" in err
 
 
 @pytest.mark.parametrize(
