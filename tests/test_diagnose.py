@@ -30,7 +30,7 @@ from ssdn_keras.diagnosis.measure import combine, measure
 from ssdn_keras.diagnosis.reading import as_picture, list_files, read_pictures
 from ssdn_keras.diagnosis.residual_advice import advise_on_residual
 from ssdn_keras.diagnosis.run import source_of
-from ssdn_keras.diagnosis.suggestion import number
+from ssdn_keras.diagnosis.suggestion import exact, number
 
 ROOT = Path(__file__).parent.parent
 
@@ -390,6 +390,20 @@ def test_advice_for_stripes():
 def test_numbers_as_flags_take_them():
     assert [number(value) for value in (12.345, 0.00123, 123456.0, 5.0, 0.0, 1e-7)] == [
         "12.3", "0.00123", "123000", "5", "0", "0.0000001"]  # fmt: skip
+
+
+def test_limits_keep_all_their_digits():
+    values = (1024.0, -500.0, 2.0**32, 16777217.0, 0.1, float(np.float32(0.1)), 1234.5678, 1e-7, -0.0, 1e15)
+    assert [exact(value) for value in values] == [
+        "1024", "-500", "4294967296", "16777217", "0.1", "0.1", "1234.5678", "0.0000001", "0", "1000000000000000",
+    ]  # fmt: skip
+
+
+def test_a_black_level_is_suggested_as_it_was_given():
+    generator = np.random.default_rng(0)
+    noisy = [1024 + 8 * generator.poisson(image * 15 / 8) for image in photographs()]
+    advice, settings = suggested(overall(noisy, "uint16"), "images", 1024.0)
+    assert settings.value_range == f"1024,{max(image.max() for image in noisy)}"
 
 
 def test_source_of_several_arguments(tmp_path):

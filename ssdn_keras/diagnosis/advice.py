@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssdn_keras.diagnosis import correlation
-from ssdn_keras.diagnosis.suggestion import LEVELS_DIFFER, command, crop_of, number, train_flags
+from ssdn_keras.diagnosis.suggestion import LEVELS_DIFFER, command, crop_of, exact, number, train_flags
 
 _MUCH_CLIPPED = 0.01
 _OFTEN_BLOCKED = 0.25
@@ -56,7 +56,7 @@ def _of_brightness(fit, black_level):
     words = f"It grows with brightness: gain {number(fit.gain)} file units per event"
     read, certain = fit.read_noise(black_level)
     if certain:
-        words += f", read noise {number(read)} at a black level of {number(black_level)}."
+        words += f", read noise {number(read)} at a black level of {exact(black_level)}."
     elif fit.offset < -2 * fit.offset_error and black_level == 0:
         words += (
             f". The line reaches zero at {number(-fit.offset / fit.gain)}: the black level lies there or above it; "

@@ -20,6 +20,14 @@ def number(value):
     return np.format_float_positional(float(f"{value:.3g}"), trim="-")
 
 
+def exact(value):
+    """A file value without an exponent, with all digits that it has: those of float32 where it is one."""
+    if value == int(value):
+        return str(int(value))
+    narrow = np.float32(value)
+    return np.format_float_positional(narrow if float(narrow) == value else value, trim="-")
+
+
 def poisson_misfit(fit, brightness, low, high):
     """(λ, misfit as Poisson noise, misfit as Gaussian noise): root mean squares of the error of the noise's σ.
 
@@ -57,7 +65,7 @@ def noise_flags(overall, black_level, with_level=True):
     flags = {"noise": name + (level if with_level else "")}
     if limits == (0.0, 255.0):
         return flags
-    return flags | {"value_range": f"{number(low)},{number(high)}"}  # whose low is black, and of whose high λ speaks
+    return flags | {"value_range": f"{exact(low)},{exact(high)}"}  # whose low is black, and of whose high λ speaks
 
 
 def crop_of(overall):
