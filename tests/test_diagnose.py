@@ -406,6 +406,22 @@ def test_a_black_level_is_suggested_as_it_was_given():
     assert settings.value_range == f"1024,{max(image.max() for image in noisy)}"
 
 
+def test_a_black_level_above_the_darkest_values_is_doubted():
+    """But not where a quarter of the pixels is black, and noise takes half of those below it."""
+    generator = np.random.default_rng(0)
+    dark = 4 * np.maximum(np.arange(-64.0, 192.0), 0)[:, None, None] * np.ones((1, 256, 1))
+    found = overall([500 + 4 * generator.poisson(dark) + white(dark.shape, 20, seed) for seed in range(2)], "float32")
+    sentences = {black: " ".join(text for _, text in advise(found, "x", black).findings) for black in (400, 500, 700)}
+    assert all("below the black level" not in sentences[black] for black in (400, 500))
+    assert "of the values are below the black level of 700, farther than noise" in sentences[700]
+
+
+def test_negative_values_need_no_black_level():
+    """Hounsfield units, or a background that was subtracted: 0 is the default, and not refused."""
+    clean = photographs()[0]
+    assert advise(overall([clean + white(clean.shape, 20) - 1024]), "x").command
+
+
 def test_source_of_several_arguments(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -540,6 +556,12 @@ def test_wrong_command_lines(capfd, folder, tmp_path):
     (tmp_path / "file").write_text("")
     fails(capfd, 2, "exists and is not a folder", "diagnose", folder, f"--output={tmp_path}/file")
     fails(capfd, 1, "nothing.keras", "diagnose", folder, f"--model={tmp_path}/nothing.keras")
+
+
+def test_a_black_level_above_most_values_is_refused(capfd, folder, tmp_path):
+    for level in (100000, 255, 200):
+        message = f"black_level {level} is too high for values from 0 to 255, half of which are below "
+        fails(capfd, 2, message, "diagnose", folder, f"--output={tmp_path}/out", f"--black_level={level}")
 
 
 @pytest.fixture

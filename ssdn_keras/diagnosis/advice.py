@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssdn_keras.diagnosis import correlation
-from ssdn_keras.diagnosis.suggestion import LEVELS_DIFFER, command, crop_of, exact, number, train_flags
+from ssdn_keras.diagnosis.suggestion import LEVELS_DIFFER, command, crop_of, dark_share, exact, number, train_flags
 
 _MUCH_CLIPPED = 0.01
 _OFTEN_BLOCKED = 0.25
@@ -47,6 +47,16 @@ def _of_level(overall):
     yield GOOD, f"{words}."
     if overall.spread > LEVELS_DIFFER:
         yield GOOD, "The level differs between images: it is to be estimated for each."
+
+
+def _of_black(overall, black_level):
+    share = dark_share(overall, black_level)
+    if share:
+        yield (
+            CAUTION,
+            f"{share:.0%} of the values are below the black level of {exact(black_level)}, farther than noise takes "
+            "them: check it on a dark frame.",
+        )
 
 
 def _of_brightness(fit, black_level):
@@ -126,10 +136,13 @@ def advise(overall, source, black_level=0.0, run_dir="runs/mine"):
         source: folder for --train_noisy.
         black_level: value of black, in file units.
         run_dir: folder for the training.
+
+    Raises:
+        ValueError: black cannot be where it is said to be.
     """
     findings = [
-        *_of_level(overall), *_of_brightness(overall.fit, black_level), *_of_correlation(overall),
-        *_of_values(overall),
+        *_of_level(overall), *_of_black(overall, black_level), *_of_brightness(overall.fit, black_level),
+        *_of_correlation(overall), *_of_values(overall),
     ]  # fmt: skip
     kinds = {kind for kind, _ in findings}
     verdict = next((kind for kind in (BAD, CAUTION) if kind in kinds), GOOD)

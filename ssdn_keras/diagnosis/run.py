@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ssdn_keras.cli import describe
+from ssdn_keras.cli import checked, describe
 from ssdn_keras.diagnosis import correlation, residual
 from ssdn_keras.diagnosis.advice import Advice, advise
 from ssdn_keras.diagnosis.measure import Overall, combine, measure
@@ -94,6 +94,7 @@ def diagnose(arguments, limit=None, black_level=0.0, model=None, model_name=None
 
     Raises:
         FileNotFoundError: a path does not exist, or a folder holds no image.
+        UsageError: the black level is above most values of the images.
     """
     files = list_files(arguments)
     chosen, failed, measurements = _chosen(files, limit), [], []
@@ -102,7 +103,7 @@ def diagnose(arguments, limit=None, black_level=0.0, model=None, model_name=None
     found = Diagnosis(len(files), len(chosen), failed, measurements, combine(measurements), model=model_name)
     if found.overall is None:
         return found
-    found.advice = advise(found.overall, source_of(arguments), black_level)
+    found.advice = checked(advise, found.overall, source_of(arguments), black_level)
     if model is not None:
         good = [path for path in chosen if path not in [name for name, _ in failed]]
         _examine(found, model, good, noise_level)

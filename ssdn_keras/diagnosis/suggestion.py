@@ -11,6 +11,8 @@ _CROP, _CROP_MULTIPLE, _SMALLEST_CROP = 64, 8, 32
 _MINIBATCH, _IMAGES = 1, {"known": 10_000, "per_image": 20_000}
 # Networks take the noise of photon counts to be that of at least this share of white.
 _DARKEST = 1e-3
+# Noise takes values below black by so many standard deviations at most, but for a percent.
+_BELOW_BLACK = 3.0
 # Poisson or Gaussian noise alone that is off by less than this share of σ will do.
 _FITS = 0.05
 
@@ -26,6 +28,24 @@ def exact(value):
         return str(int(value))
     narrow = np.float32(value)
     return np.format_float_positional(narrow if float(narrow) == value else value, trim="-")
+
+
+def dark_share(overall, black_level):
+    """Share of the values below a black level; 0 where noise alone may have taken them there.
+
+    Raises:
+        ValueError: most do, or none is above it: no image has its black there.
+    """
+    if black_level == 0:  # the default, which nobody need have meant: files may hold negative values
+        return 0.0
+    floor, values = black_level - overall.level, overall.brightness
+    if np.median(values) < floor or values[-1] <= black_level:
+        raise ValueError(
+            f"black_level {black_level:g} is too high for values from {values[0]:g} to {values[-1]:g}, half of which "
+            f"are below {np.median(values):g}: give what a dark frame holds"
+        )
+    # The darkest percent is left to noise and broken pixels.
+    return float(np.mean(values < black_level)) if values[1] < black_level - _BELOW_BLACK * overall.level else 0.0
 
 
 def poisson_misfit(fit, brightness, low, high):
