@@ -118,7 +118,13 @@ def test_a_black_level_is_asked_for():
     generator = np.random.default_rng(0)
     found = overall([100 + 8 * generator.poisson(image * 15 / 8) for image in photographs()], "uint16")
     assert found.fit.offset < 0 and not found.fit.read_noise()[1]
-    assert "give it as --black_level" in " ".join(text for _, text in advise(found, "x").findings)
+    advice, settings = suggested(found, "x")
+    assert advice.verdict == "caution"
+    assert any("give it as --black_level" in text for kind, text in advice.findings if kind == "caution")
+    low, high = map(float, settings.value_range.split(","))
+    assert 60 < low < 105 and settings.noise.startswith("poisson")
+    assert float(settings.noise[7:]) == pytest.approx((high - low) / 8, rel=0.15)
+    assert not any("taken for black" in text for _, text in advise(found, "x", 100.0).findings)
 
 
 def test_clipped_values_do_not_lower_the_level():

@@ -48,6 +48,16 @@ def dark_share(overall, black_level):
     return float(np.mean(values < black_level)) if values[1] < black_level - _BELOW_BLACK * overall.level else 0.0
 
 
+def presumed_black(overall):
+    """Where black is taken to be if nobody said so and it cannot be at 0, in file units; else None.
+
+    There the noise's line reaches zero: photon counts from there on have the measured noise, wherever black itself is.
+    But not above the darkest percent of the values, which have noise too.
+    """
+    zero, darkest = overall.fit.zero(), overall.brightness[1]
+    return float(f"{min(zero, darkest):.5g}") if zero is not None and darkest > 0 else None
+
+
 def poisson_misfit(fit, brightness, low, high):
     """(λ, misfit as Poisson noise, misfit as Gaussian noise): root mean squares of the error of the noise's σ.
 
@@ -73,7 +83,8 @@ def noise_flags(overall, black_level, with_level=True):
     gauss with σ in file units, poisson with λ at the range's end, or poisson_gauss with gain and read noise in file
     units, if both were measured and neither of the simpler ones will do.
     """
-    low, high = limits = value_range(overall, black_level) or (0.0, 255.0)
+    black = black_level or presumed_black(overall) or 0.0
+    low, high = limits = value_range(overall, black) or (0.0, 255.0)
     photons, as_poisson, as_gauss = poisson_misfit(overall.fit, overall.brightness, low, high)
     read_noise, certain = overall.fit.read_noise(low)
     if overall.fit.depends and certain and min(as_poisson, as_gauss) > _FITS * overall.level:
