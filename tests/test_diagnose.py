@@ -30,7 +30,7 @@ from ssdn_keras.diagnosis.measure import combine, measure
 from ssdn_keras.diagnosis.reading import as_picture, list_files, read_pictures
 from ssdn_keras.diagnosis.residual_advice import advise_on_residual
 from ssdn_keras.diagnosis.run import source_of
-from ssdn_keras.diagnosis.suggestion import number
+from ssdn_keras.diagnosis.suggestion import exact, number
 
 ROOT = Path(__file__).parent.parent
 
@@ -118,7 +118,13 @@ def test_a_black_level_is_asked_for():
     generator = np.random.default_rng(0)
     found = overall([100 + 8 * generator.poisson(image * 15 / 8) for image in photographs()], "uint16")
     assert found.fit.offset < 0 and not found.fit.read_noise()[1]
-    assert "give it as --black_level" in " ".join(text for _, text in advise(found, "x").findings)
+    advice, settings = suggested(found, "x")
+    assert advice.verdict == "caution"
+    assert any("give it as --black_level" in text for kind, text in advice.findings if kind == "caution")
+    low, high = map(float, settings.value_range.split(","))
+    assert 60 < low < 105 and settings.noise.startswith("poisson")
+    assert float(settings.noise[7:]) == pytest.approx((high - low) / 8, rel=0.15)
+    assert not any("taken for black" in text for _, text in advise(found, "x", 100.0).findings)
 
 
 def test_clipped_values_do_not_lower_the_level():
@@ -392,6 +398,36 @@ def test_numbers_as_flags_take_them():
         "12.3", "0.00123", "123000", "5", "0", "0.0000001"]  # fmt: skip
 
 
+def test_limits_keep_all_their_digits():
+    values = (1024.0, -500.0, 2.0**32, 16777217.0, 0.1, float(np.float32(0.1)), 1234.5678, 1e-7, -0.0, 1e15)
+    assert [exact(value) for value in values] == [
+        "1024", "-500", "4294967296", "16777217", "0.1", "0.1", "1234.5678", "0.0000001", "0", "1000000000000000",
+    ]  # fmt: skip
+
+
+def test_a_black_level_is_suggested_as_it_was_given():
+    generator = np.random.default_rng(0)
+    noisy = [1024 + 8 * generator.poisson(image * 15 / 8) for image in photographs()]
+    advice, settings = suggested(overall(noisy, "uint16"), "images", 1024.0)
+    assert settings.value_range == f"1024,{max(image.max() for image in noisy)}"
+
+
+def test_a_black_level_above_the_darkest_values_is_doubted():
+    """But not where a quarter of the pixels is black, and noise takes half of those below it."""
+    generator = np.random.default_rng(0)
+    dark = 4 * np.maximum(np.arange(-64.0, 192.0), 0)[:, None, None] * np.ones((1, 256, 1))
+    found = overall([500 + 4 * generator.poisson(dark) + white(dark.shape, 20, seed) for seed in range(2)], "float32")
+    sentences = {black: " ".join(text for _, text in advise(found, "x", black).findings) for black in (400, 500, 700)}
+    assert all("below the black level" not in sentences[black] for black in (400, 500))
+    assert "of the values are below the black level of 700, farther than noise" in sentences[700]
+
+
+def test_negative_values_need_no_black_level():
+    """Hounsfield units, or a background that was subtracted: 0 is the default, and not refused."""
+    clean = photographs()[0]
+    assert advise(overall([clean + white(clean.shape, 20) - 1024]), "x").command
+
+
 def test_source_of_several_arguments(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -459,6 +495,9 @@ def test_bad_files_are_named_and_the_rest_goes_on(capfd, folder, tmp_path):
     bad = np.ones((64, 64), np.float32)
     bad[3, 4:6] = [np.nan, np.inf]
     tifffile.imwrite(folder / "nan.tif", bad)
+    missing = 100 + white((64, 64), 5).astype(np.float32)
+    missing[10:12] = -3.4e38
+    tifffile.imwrite(folder / "missing.tif", missing)
     tifffile.imwrite(folder / "complex.tif", np.ones((8, 8), np.complex64))
     Image.fromarray(np.full((64, 64), 7, np.uint8)).save(folder / "constant.png")
     Image.fromarray(np.full((1, 1), 7, np.uint8)).save(folder / "one.png")
@@ -467,12 +506,33 @@ def test_bad_files_are_named_and_the_rest_goes_on(capfd, folder, tmp_path):
     for name, reason in (
         ("empty.png", "the file is empty (0 bytes)"), ("text.tif", "holds no TIFF image"), ("cut.png", ""),
         ("nan.tif", "2 of 4096 values are NaN or infinite"), ("complex.tif", "complex64"),
+        ("missing.tif", "128 of 4096 values lie beyond ±1e+15, such as -3.4e+38: if they mark missing data, replace"),
     ):  # fmt: skip
         assert any(name in line and reason in line for line in err.splitlines() if "failed" in line), (name, err)
-    assert "5 could not be used" in err
+    assert "6 could not be used" in err
     assert "not measured: all values are 7" in text and "Noise level σ" in text
     record = json.loads((tmp_path / "out" / "diagnosis.json").read_text())
-    assert len(record["failed"]) == 5 and sum(image["not_measured"] is not None for image in record["images"]) == 2
+    assert len(record["failed"]) == 6 and sum(image["not_measured"] is not None for image in record["images"]) == 2
+
+
+def test_values_below_the_largest_that_are_accepted_can_be_measured():
+    clean = photographs(96)[0]
+    plain, large = measured(clean + white(clean.shape, 15)), measured((clean + white(clean.shape, 15)) * 3e12)
+    assert large.level == pytest.approx(3e12 * plain.level, rel=1e-3) and large.raw_correlation is not None
+
+
+def test_a_file_whose_arithmetic_fails_is_named_and_the_rest_goes_on(capfd, folder, tmp_path, monkeypatch):
+    from ssdn_keras.diagnosis import run as whole
+
+    def fit_fails(picture):
+        if picture.name.endswith("1.png"):
+            raise np.linalg.LinAlgError("SVD did not converge")
+        return measure(picture)
+
+    monkeypatch.setattr(whole, "measure", fit_fails)
+    code, text, err = run(capfd, "diagnose", folder, f"--output={tmp_path}/out")
+    assert code == 1 and "over 2 images" in text
+    assert "1.png: its noise cannot be measured, with values from 0 to 255 (SVD did not converge)" in err
 
 
 @pytest.mark.parametrize(
@@ -502,6 +562,12 @@ def test_wrong_command_lines(capfd, folder, tmp_path):
     (tmp_path / "file").write_text("")
     fails(capfd, 2, "exists and is not a folder", "diagnose", folder, f"--output={tmp_path}/file")
     fails(capfd, 1, "nothing.keras", "diagnose", folder, f"--model={tmp_path}/nothing.keras")
+
+
+def test_a_black_level_above_most_values_is_refused(capfd, folder, tmp_path):
+    for level in (100000, 255, 200):
+        message = f"black_level {level} is too high for values from 0 to 255, half of which are below "
+        fails(capfd, 2, message, "diagnose", folder, f"--output={tmp_path}/out", f"--black_level={level}")
 
 
 @pytest.fixture

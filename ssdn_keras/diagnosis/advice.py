@@ -5,7 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssdn_keras.diagnosis import correlation
-from ssdn_keras.diagnosis.suggestion import LEVELS_DIFFER, command, crop_of, number, train_flags
+from ssdn_keras.diagnosis.suggestion import (
+    LEVELS_DIFFER,
+    command,
+    crop_of,
+    dark_share,
+    exact,
+    number,
+    presumed_black,
+    train_flags,
+)
 
 _MUCH_CLIPPED = 0.01
 _OFTEN_BLOCKED = 0.25
@@ -49,19 +58,33 @@ def _of_level(overall):
         yield GOOD, "The level differs between images: it is to be estimated for each."
 
 
-def _of_brightness(fit, black_level):
+def _of_black(overall, black_level):
+    share = dark_share(overall, black_level)
+    if share:
+        yield (
+            CAUTION,
+            f"{share:.0%} of the values are below the black level of {exact(black_level)}, farther than noise takes "
+            "them: check it on a dark frame.",
+        )
+
+
+def _of_brightness(overall, black_level):
+    fit, presumed = overall.fit, None if black_level else presumed_black(overall)
     if not fit.depends:
         yield GOOD, "It does not depend on brightness: Gaussian noise."
         return
     words = f"It grows with brightness: gain {number(fit.gain)} file units per event"
     read, certain = fit.read_noise(black_level)
-    if certain:
-        words += f", read noise {number(read)} at a black level of {number(black_level)}."
-    elif fit.offset < -2 * fit.offset_error and black_level == 0:
-        words += (
-            f". The line reaches zero at {number(-fit.offset / fit.gain)}: the black level lies there or above it; "
-            "give it as --black_level to learn the read noise."
+    if presumed is not None:
+        yield (
+            CAUTION,
+            f"{words}. The line reaches zero at {exact(float(f'{fit.zero():.5g}'))}: the black level lies there or "
+            "above it; give it as --black_level, from a dark frame, to learn the read noise. Until then "
+            f"{exact(presumed)} is taken for black.",
         )
+        return
+    if certain:
+        words += f", read noise {number(read)} at a black level of {exact(black_level)}."
     else:
         words += ". Read noise cannot be told from zero: there are too few dark, flat areas."
     yield GOOD, words
@@ -126,10 +149,13 @@ def advise(overall, source, black_level=0.0, run_dir="runs/mine"):
         source: folder for --train_noisy.
         black_level: value of black, in file units.
         run_dir: folder for the training.
+
+    Raises:
+        ValueError: black cannot be where it is said to be.
     """
     findings = [
-        *_of_level(overall), *_of_brightness(overall.fit, black_level), *_of_correlation(overall),
-        *_of_values(overall),
+        *_of_level(overall), *_of_black(overall, black_level), *_of_brightness(overall, black_level),
+        *_of_correlation(overall), *_of_values(overall),
     ]  # fmt: skip
     kinds = {kind for kind, _ in findings}
     verdict = next((kind for kind in (BAD, CAUTION) if kind in kinds), GOOD)

@@ -44,6 +44,12 @@ class NoiseFit:
         """σ over an image: root of the mean variance over samples of its brightness."""
         return float(np.sqrt(np.mean(self.variance(brightness))))
 
+    def zero(self):
+        """Brightness above 0 at which the line surely reaches zero, so that black is there or above it; else None."""
+        if not self.depends or self.offset >= -2 * self.offset_error:
+            return None
+        return -self.offset / self.gain
+
     def read_noise(self, black_level=0.0):
         """Standard deviation at the black level, and whether it can be told from zero."""
         variance = self.gain * black_level + self.offset if self.depends else self.constant

@@ -8,6 +8,9 @@ import numpy as np
 from ssdn_keras.data.formats import open_pages
 from ssdn_keras.data.images import list_images
 
+# Sums of squares of larger values, over patches and their spectra, leave the range of float32.
+_LARGEST = 1e15
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -47,7 +50,8 @@ def as_picture(name, array, kind):
     """A `Picture` of an array H×W or H×W×C.
 
     Raises:
-        ValueError: no image, a type that images do not have, or values that are NaN or infinite, with their number.
+        ValueError: no image, a type that images do not have, or values that are NaN, infinite or beyond ±1e15, with
+            their number.
     """
     array = np.asarray(array)
     if array.ndim == 2:
@@ -66,6 +70,12 @@ def as_picture(name, array, kind):
         bad = int(np.count_nonzero(~np.isfinite(array)))
         if bad:
             raise ValueError(f"{bad} of {array.size} values are NaN or infinite: replace them first")
+        huge = array[np.abs(array) > _LARGEST]
+        if huge.size:
+            raise ValueError(
+                f"{huge.size} of {array.size} values lie beyond ±{_LARGEST:g}, such as {huge[0]:g}: if they mark "
+                "missing data, replace them by the mean of the others first; otherwise divide all values"
+            )
     wide = array.dtype.itemsize > 4 or (array.dtype.kind in "ui" and array.dtype.itemsize == 4)
     return Picture(str(name), array.astype(np.float64 if wide else np.float32), array.dtype.name, low, high, kind)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ssdn_keras.cli import describe
+from ssdn_keras.cli import checked, describe
 from ssdn_keras.diagnosis import correlation, residual
 from ssdn_keras.diagnosis.advice import Advice, advise
 from ssdn_keras.diagnosis.measure import Overall, combine, measure
@@ -61,15 +61,24 @@ def source_of(arguments):
     return Path(os.path.commonpath([folder.absolute() for folder in folders])) if len(folders) > 1 else folders[0]
 
 
-def _pictures(files, failed, what):
+def _pictures(files, failed, what, use=lambda picture: picture):
+    """Yield use(picture) of all pictures; a file that one fails for is named in `failed`, and the rest goes on."""
     # Of a terminal only: what is printed may go to a file.
     for path in tqdm(files, desc=what, unit="file", leave=False, disable=None):
         try:
-            yield from read_pictures(path, _PAGES)
+            yield from map(use, read_pictures(path, _PAGES))
         except (ValueError, OSError) as error:
             if path not in [name for name, _ in failed]:
                 failed.append((path, describe(error)))
                 tqdm.write(f"failed {path}: {failed[-1][1]}", file=sys.stderr)
+
+
+def _measured(picture):
+    try:
+        return measure(picture)
+    except np.linalg.LinAlgError as error:  # whose text alone names no cause that a user knows
+        low, high = picture.values.min(), picture.values.max()
+        raise ValueError(f"its noise cannot be measured, with values from {low:g} to {high:g} ({error})") from None
 
 
 def diagnose(arguments, limit=None, black_level=0.0, model=None, model_name=None, noise_level=None):
@@ -85,15 +94,16 @@ def diagnose(arguments, limit=None, black_level=0.0, model=None, model_name=None
 
     Raises:
         FileNotFoundError: a path does not exist, or a folder holds no image.
+        UsageError: the black level is above most values of the images.
     """
     files = list_files(arguments)
     chosen, failed, measurements = _chosen(files, limit), [], []
-    for picture in _pictures(chosen, failed, "measuring"):
-        measurements.append(measure(picture))
+    for measurement in _pictures(chosen, failed, "measuring", _measured):
+        measurements.append(measurement)
     found = Diagnosis(len(files), len(chosen), failed, measurements, combine(measurements), model=model_name)
     if found.overall is None:
         return found
-    found.advice = advise(found.overall, source_of(arguments), black_level)
+    found.advice = checked(advise, found.overall, source_of(arguments), black_level)
     if model is not None:
         good = [path for path in chosen if path not in [name for name, _ in failed]]
         _examine(found, model, good, noise_level)

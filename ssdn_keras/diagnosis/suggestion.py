@@ -11,6 +11,8 @@ _CROP, _CROP_MULTIPLE, _SMALLEST_CROP = 64, 8, 32
 _MINIBATCH, _IMAGES = 1, {"known": 10_000, "per_image": 20_000}
 # Networks take the noise of photon counts to be that of at least this share of white.
 _DARKEST = 1e-3
+# Noise takes values below black by so many standard deviations at most, but for a percent.
+_BELOW_BLACK = 3.0
 # Poisson or Gaussian noise alone that is off by less than this share of σ will do.
 _FITS = 0.05
 
@@ -18,6 +20,42 @@ _FITS = 0.05
 def number(value):
     """A number with three digits that count and without an exponent, as flags take it."""
     return np.format_float_positional(float(f"{value:.3g}"), trim="-")
+
+
+def exact(value):
+    """A file value without an exponent, with all digits that it has: those of float32 where it is one."""
+    if value == int(value):
+        return str(int(value))
+    narrow = np.float32(value)
+    return np.format_float_positional(narrow if float(narrow) == value else value, trim="-")
+
+
+def dark_share(overall, black_level):
+    """Share of the values below a black level; 0 where noise alone may have taken them there.
+
+    Raises:
+        ValueError: most do, or none is above it: no image has its black there.
+    """
+    if black_level == 0:  # the default, which nobody need have meant: files may hold negative values
+        return 0.0
+    floor, values = black_level - overall.level, overall.brightness
+    if np.median(values) < floor or values[-1] <= black_level:
+        raise ValueError(
+            f"black_level {black_level:g} is too high for values from {values[0]:g} to {values[-1]:g}, half of which "
+            f"are below {np.median(values):g}: give what a dark frame holds"
+        )
+    # The darkest percent is left to noise and broken pixels.
+    return float(np.mean(values < black_level)) if values[1] < black_level - _BELOW_BLACK * overall.level else 0.0
+
+
+def presumed_black(overall):
+    """Where black is taken to be if nobody said so and it cannot be at 0, in file units; else None.
+
+    There the noise's line reaches zero: photon counts from there on have the measured noise, wherever black itself is.
+    But not above the darkest percent of the values, which have noise too.
+    """
+    zero, darkest = overall.fit.zero(), overall.brightness[1]
+    return float(f"{min(zero, darkest):.5g}") if zero is not None and darkest > 0 else None
 
 
 def poisson_misfit(fit, brightness, low, high):
@@ -45,7 +83,8 @@ def noise_flags(overall, black_level, with_level=True):
     gauss with σ in file units, poisson with λ at the range's end, or poisson_gauss with gain and read noise in file
     units, if both were measured and neither of the simpler ones will do.
     """
-    low, high = limits = value_range(overall, black_level) or (0.0, 255.0)
+    black = black_level or presumed_black(overall) or 0.0
+    low, high = limits = value_range(overall, black) or (0.0, 255.0)
     photons, as_poisson, as_gauss = poisson_misfit(overall.fit, overall.brightness, low, high)
     read_noise, certain = overall.fit.read_noise(low)
     if overall.fit.depends and certain and min(as_poisson, as_gauss) > _FITS * overall.level:
@@ -57,7 +96,7 @@ def noise_flags(overall, black_level, with_level=True):
     flags = {"noise": name + (level if with_level else "")}
     if limits == (0.0, 255.0):
         return flags
-    return flags | {"value_range": f"{number(low)},{number(high)}"}  # whose low is black, and of whose high λ speaks
+    return flags | {"value_range": f"{exact(low)},{exact(high)}"}  # whose low is black, and of whose high λ speaks
 
 
 def crop_of(overall):
