@@ -151,9 +151,9 @@ def _value_range(denoiser, reader, measure, dtype):
         return denoiser.value_range
     if measure:
         return range_of(reader, dtype)
-    classical = not hasattr(denoiser, "network")
-    if classical and denoiser.noise.in_file_units and np.dtype(dtype).kind == "f":
-        # They do the same at any scale, but levels have a limit at white, which floats may exceed by far.
+    noise = None if hasattr(denoiser, "network") else getattr(denoiser, "noise", None)
+    if noise is not None and noise.in_file_units and np.dtype(dtype).kind == "f":
+        # A classical denoiser does the same at any scale, but its levels end at white, which floats may exceed by far.
         found = range_of(reader, dtype)
         return None if found is None or found[1] <= 1.0 else (0.0, found[1])
     return None

@@ -90,4 +90,4 @@ def seeds():
     frames = [Image.new("RGBA", (9, 7), (i * 40, 0, 0, 200)) for i in range(3)]
     stream = io.BytesIO()
     frames[0].save(stream, "PNG", save_all=True, append_images=frames[1:])
-    yield Seed("animated", stream.getvalue())
+    yield Seed("animated", stream.getvalue(), whole=False)
