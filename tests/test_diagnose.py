@@ -481,6 +481,21 @@ def test_command_answers_without_tensorflow(folder, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+def test_the_output_folder_is_checked_before_the_work(capfd, folder, tmp_path, monkeypatch):
+    from ssdn_keras.diagnosis import run as whole
+
+    monkeypatch.setattr(whole, "measure", lambda picture: pytest.fail("measured"))
+    picture = folder / "0.png"
+    fails(capfd, 2, f"{picture}: exists and is not a folder", "diagnose", picture, f"--output={picture}")
+
+
+def test_values_are_printed_in_a_few_letters(capfd, tmp_path):
+    for name, value in (("a", 1e15), ("b", 1e-30), ("c", 1380.5)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.full((64, 64), value, np.float64))
+    _, text, _ = run(capfd, "diagnose", tmp_path, f"--output={tmp_path}/out")
+    assert all(f"range {value}..{value}," in text for value in ("1e+15", "1e-30", "1380.5"))
+
+
 def test_limit_spreads_over_the_files(capfd, folder, tmp_path):
     code, text, _ = run(capfd, "diagnose", folder, f"--output={tmp_path}/out", "--limit=2")
     assert code == 0 and "2 of 3 files were looked at" in text
@@ -561,6 +576,7 @@ def test_wrong_command_lines(capfd, folder, tmp_path):
     fails(capfd, 1, "none of 1 files could be read", "diagnose", tmp_path / "text.png", f"--output={tmp_path}/out")
     (tmp_path / "file").write_text("")
     fails(capfd, 2, "exists and is not a folder", "diagnose", folder, f"--output={tmp_path}/file")
+    fails(capfd, 2, "the folder for the output has no name", "diagnose", folder, "--output=")
     fails(capfd, 1, "nothing.keras", "diagnose", folder, f"--model={tmp_path}/nothing.keras")
 
 
