@@ -203,9 +203,11 @@ def make_folder(path):
     """Create an output folder and check that it can be written to.
 
     Raises:
-        UsageError: it exists and is not a folder.
+        UsageError: it has no name, or exists and is not a folder.
         OSError: it cannot be created or written.
     """
+    if not str(path):
+        raise UsageError("the folder for the output has no name: give one as --output=FOLDER")
     if os.path.exists(path) and not os.path.isdir(path):
         raise UsageError(f"{path}: exists and is not a folder")
     os.makedirs(path, exist_ok=True)

@@ -53,12 +53,13 @@ def main(flags, arguments):
     from ssdn_keras.diagnosis.run import diagnose
     from ssdn_keras.evaluation.report import write_json
 
-    model = open_model(flags, list_files(arguments)[0]) if flags.model else None
+    files = list_files(arguments)
+    make_folder(flags.output)  # before all the work
+    model = open_model(flags, files[0]) if flags.model else None
     found = diagnose(arguments, flags.limit, flags.black_level, model, flags.model, flags.noise_level)
     if not found.measurements:
         raise ValueError(f"none of {found.looked_at} files could be read")
     say(report.text(found))
-    make_folder(flags.output)
     write_json(f"{flags.output}/diagnosis.json", report.as_record(found))
     if found.overall is None:
         reason = next(one.why_not for one in found.measurements)

@@ -481,6 +481,21 @@ def test_command_answers_without_tensorflow(folder, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+def test_the_output_folder_is_checked_before_the_work(capfd, folder, tmp_path, monkeypatch):
+    from ssdn_keras.diagnosis import run as whole
+
+    monkeypatch.setattr(whole, "measure", lambda picture: pytest.fail("measured"))
+    picture = folder / "0.png"
+    fails(capfd, 2, f"{picture}: exists and is not a folder", "diagnose", picture, f"--output={picture}")
+
+
+def test_values_are_printed_in_a_few_letters(capfd, tmp_path):
+    for name, value in (("a", 1e15), ("b", 1e-30), ("c", 1380.5)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.full((64, 64), value, np.float64))
+    _, text, _ = run(capfd, "diagnose", tmp_path, f"--output={tmp_path}/out")
+    assert all(f"range {value}..{value}," in text for value in ("1e+15", "1e-30", "1380.5"))
+
+
 def test_limit_spreads_over_the_files(capfd, folder, tmp_path):
     code, text, _ = run(capfd, "diagnose", folder, f"--output={tmp_path}/out", "--limit=2")
     assert code == 0 and "2 of 3 files were looked at" in text
@@ -561,6 +576,7 @@ def test_wrong_command_lines(capfd, folder, tmp_path):
     fails(capfd, 1, "none of 1 files could be read", "diagnose", tmp_path / "text.png", f"--output={tmp_path}/out")
     (tmp_path / "file").write_text("")
     fails(capfd, 2, "exists and is not a folder", "diagnose", folder, f"--output={tmp_path}/file")
+    fails(capfd, 2, "the folder for the output has no name", "diagnose", folder, "--output=")
     fails(capfd, 1, "nothing.keras", "diagnose", folder, f"--model={tmp_path}/nothing.keras")
 
 
@@ -616,12 +632,25 @@ def test_a_network_of_the_package_sees_files_scaled_by_their_values(capfd, tmp_p
     assert record["residual_std"] == pytest.approx(50, rel=0.25)  # as a part of 65,535 it would be left in
 
 
-def test_a_model_of_other_channels_says_both_numbers(capfd, folder, tmp_path):
-    import ssdn_keras
+def test_a_model_of_other_channels_says_both_numbers(capfd, model, tmp_path):
+    two = np.moveaxis(photographs(64)[0][..., :2] + white((64, 64, 2), 12), -1, 0).astype(np.float32)
+    tifffile.imwrite(tmp_path / "two.tif", two, photometric="minisblack", planarconfig="separate")
+    code, _, err = run(capfd, "diagnose", tmp_path / "two.tif", f"--model={model}", f"--output={tmp_path}/out")
+    assert code == 1 and "two.tif: has 2 channels, the model is for 3" in err
 
-    ssdn_keras.Denoiser(noise="gauss12", channels=1).save(tmp_path / "grey.keras")
-    code, _, err = run(capfd, "diagnose", folder, f"--model={tmp_path}/grey.keras", f"--output={tmp_path}/out")
-    assert code == 1 and "has 3 channels, the model takes 1" in err
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_a_model_for_one_channel_denoises_each_by_itself_as_denoise_does(channels):
+    import ssdn_keras
+    from ssdn_keras.diagnosis.restoring import restore
+
+    model = ssdn_keras.Denoiser(noise="gauss1_50", channels=1, filters=4)
+    noisy = (photographs(64)[0] + white((64, 64, 3), 12))[..., :channels].astype(np.uint8)
+    _, outputs = restore(model, as_picture("x", noisy, "PNG"), noise_level=12.0)
+    alone = np.stack([model.denoise(noisy[..., channel] / np.float32(255), 12.0) for channel in range(channels)], -1)
+    assert outputs["denoised"].shape == outputs["std"].shape == noisy.shape
+    assert np.allclose(outputs["denoised"], 255 * alone, atol=0.01)
+    assert outputs["noise_level"] == pytest.approx(12, rel=1e-3)
 
 
 # --- What the suggested blind spot is good for ------------------------------------------------------------------------

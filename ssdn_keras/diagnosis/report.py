@@ -13,9 +13,14 @@ def _figure(value):
     return "–" if value is None else number(value)
 
 
+def _value(value):
+    """A value of a file: six digits, with an exponent where they would not show its size."""
+    return f"{value:.6g}"
+
+
 def _saturation(described):
     parts = [
-        f"{described[f'share_at_{end}']:.2%} at {number(described[end])}"
+        f"{described[f'share_at_{end}']:.2%} at {_value(described[end])}"
         for end, clipped in (("lowest", described["clipped_low"]), ("highest", described["clipped_high"]))
         if clipped
     ]
@@ -36,7 +41,7 @@ def line_of(one):
     return (
         described["name"], described["dtype"],
         f"{described['width']}×{described['height']}×{described['channels']}",
-        f"{number(described['lowest'])}..{number(described['highest'])}", _saturation(described),
+        f"{_value(described['lowest'])}..{_value(described['highest'])}", _saturation(described),
         one.why_not and f"not measured: {one.why_not}" or _figure(one.level), number(one.fit.gain) if depends else "–",
         number(read) if certain else "–", "–" if nearest is None else f"{nearest:+.2f}",
         "yes" if one.blocks["score"] > BLOCKS_NOTICEABLE else "no",

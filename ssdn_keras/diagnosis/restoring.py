@@ -20,29 +20,35 @@ def restore(model, picture, noise_level=None, measure_range=False):
 
     Args:
         model: `Denoiser`.
-        picture: with as many channels as the model has; grey is repeated for a model of colour images.
+        picture: with as many channels as the model has; one for one channel denoises each by itself, and grey is
+            repeated for one of colour images.
         noise_level: where the model needs to be told: σ in the units of the file, λ, or α in percent.
         measure_range: as of `denoising.denoise_file`.
 
     Raises:
         ValueError: other channels, or a level that is missing or not expected.
     """
-    from ssdn_keras.denoising import nominal_level  # loads Keras, which is there if a model is
+    from ssdn_keras.denoising import check_channels, nominal_level  # loads Keras, which is there if a model is
 
+    check_channels(picture.values.shape[-1], model.channels)
     low, high = model.value_range or _range_of(picture, measure_range) or (0.0, white_of(picture.dtype))
     span = high - low
     noisy = middle(picture.values)
     if noisy.shape[-1] == 1 and model.channels == 3:
         noisy = np.repeat(noisy, 3, axis=-1)
-    if noisy.shape[-1] != model.channels:
-        raise ValueError(f"has {noisy.shape[-1]} channels, the model takes {model.channels}")
-    level = model.level_input(nominal_level(model, noise_level, picture.dtype), 1)
-    found = model.predict_images(((noisy - low) / span).astype(np.float32)[None], level)
-    outputs = {name: found[name][0].astype(np.float64) * span for name in ("denoised", "mean", "std") if name in found}
+    seen = ((noisy - low) / span).astype(np.float32)
+    seen = np.moveaxis(seen, -1, 0)[..., None] if model.channels == 1 else seen[None]  # by itself, or all together
+    level = model.level_input(nominal_level(model, noise_level, picture.dtype), len(seen))
+    found = model.predict_images(seen, level)
+    outputs = {
+        name: np.concatenate(list(found[name]), axis=-1).astype(np.float64) * span
+        for name in ("denoised", "mean", "std")
+        if name in found
+    }
     for name in outputs.keys() - {"std"}:
         outputs[name] += low
     if "noise_std" in found and model.noise.kind != "impulse":
-        outputs["noise_level"] = float(np.sqrt(np.mean(np.square(found["noise_std"][0], dtype=np.float64)))) * span
+        outputs["noise_level"] = float(np.sqrt(np.mean(np.square(found["noise_std"], dtype=np.float64)))) * span
     return noisy.astype(np.float64), outputs
 
 
