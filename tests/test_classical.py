@@ -71,6 +71,14 @@ def test_a_channel_without_detail_is_left_out_of_the_estimate(capfd, tmp_path):
     assert code == 1 and "1 of 2" in out and "flat.png: no noise can be found" in err
 
 
+@pytest.mark.parametrize("name", ["nlm", "wavelet"])
+def test_images_of_few_pixels_or_one_value_give_no_warnings(name, recwarn):
+    ssdn_keras.ClassicalDenoiser(name).denoise(np.full((1, 1, 1), 5, np.uint8))
+    with pytest.raises(ValueError, match="give noise_level"):
+        ssdn_keras.ClassicalDenoiser(name).denoise(np.full((16, 16), 7, np.uint8))
+    assert not recwarn.list, [str(each.message) for each in recwarn]
+
+
 def test_poisson_noise_is_stabilised_to_unit_deviation_and_back_without_bias():
     random = np.random.RandomState(0)
     for brightness, photons in ((0.3, 30), (0.9, 60), (0.5, 12)):

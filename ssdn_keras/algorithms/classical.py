@@ -4,13 +4,23 @@ All of them are made for Gaussian noise of known standard deviation. Poisson noi
 transform.
 """
 
+import contextlib
 import importlib.util
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 _THREE_EIGHTHS = 3.0 / 8.0
+
+
+@contextlib.contextmanager
+def _without_warnings():
+    """For libraries that warn of images of few pixels or of a single value, whose results are checked or harmless."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def non_local_means(noisy, sigma):
@@ -32,7 +42,8 @@ def wavelet(noisy, sigma):
         )
 
     # Shrinkage depends on where the wavelets lie; the mean over shifts does not ("cycle spinning").
-    return restoration.cycle_spin(noisy, func=shrink, max_shifts=(4, 4, 0), workers=1)
+    with _without_warnings():
+        return restoration.cycle_spin(noisy, func=shrink, max_shifts=(4, 4, 0), workers=1)
 
 
 def cbm3d(noisy, sigma):
@@ -115,7 +126,8 @@ def estimate_sigma(noisy):
     """
     from skimage import restoration
 
-    estimates = np.array(restoration.estimate_sigma(noisy, channel_axis=-1))
+    with _without_warnings():
+        estimates = np.array(restoration.estimate_sigma(noisy, channel_axis=-1))
     estimates = estimates[np.isfinite(estimates) & (estimates > 0)]
     if not estimates.size:
         raise ValueError("no noise can be found in this image to estimate its level from: give noise_level")
