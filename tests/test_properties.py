@@ -10,7 +10,7 @@ import ssdn_keras
 from ssdn_keras import denoising
 from ssdn_keras.data.formats import create_pages, open_pages
 from ssdn_keras.model import apply
-from ssdn_keras.model.receptive_field import GRID, margins, window
+from ssdn_keras.model.receptive_field import GRID, margins, window, window_of_step
 from ssdn_keras.model.tiling import _rotated
 from ssdn_keras.value_range import from_network, to_network
 
@@ -126,6 +126,21 @@ def test_windows_hold_what_is_asked_for_and_lie_on_the_grid(size, data, blind, r
         assert end == size or end % GRID == 0
     back, ahead, side = margins(blind)
     assert first - start <= (back if rows else side) + GRID and end - stop <= (ahead if rows else side) + GRID
+
+
+@settings(max_examples=300, **FREE)
+@given(size=st.integers(1, 5000), data=st.data(), blind=st.sampled_from([0, 1, 3, 9]), rows=st.booleans())
+def test_windows_of_a_step_hold_what_is_needed_and_have_two_lengths(size, data, blind, rows):
+    step = data.draw(st.integers(1, 800))
+    first = data.draw(st.integers(0, size - 1))
+    stop = min(first + data.draw(st.integers(1, step)), size)
+    start, end = window_of_step(first, stop, size, step, blind, rows)
+    least = window(first, stop, size, blind, rows)
+    assert 0 <= start <= least[0] and least[1] <= end <= size and start % GRID == 0
+    back, ahead, side = margins(blind)
+    back, ahead = (back, ahead) if rows else (side, side)
+    step, length = -(-step // GRID) * GRID, -(-(end - start) // GRID) * GRID
+    assert (start, end) == (0, size) or length in (step + ahead + GRID * (ahead > 0), step + back + ahead + GRID)
 
 
 @settings(max_examples=100, **FREE)

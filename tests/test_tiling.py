@@ -7,7 +7,8 @@ from conftest import smooth_image
 
 import ssdn_keras
 from ssdn_keras.model import apply, tiling
-from ssdn_keras.model.receptive_field import margins, window
+from ssdn_keras.model.networks import DenoisingNetwork
+from ssdn_keras.model.receptive_field import GRID, margins, window
 
 MODELS = {
     "blind": {"noise": "gauss25", "channels": 1},
@@ -214,6 +215,27 @@ def test_progress_counts_the_estimate_of_the_noise_as_well():
     np.testing.assert_allclose(told, [512] * 12)
     assert min(stored) == 6
     assert sum(told) == 96 * 64
+
+
+def test_tiles_of_one_image_have_few_shapes(monkeypatch):
+    """TensorFlow keeps something for each shape: 40 of them once took over a gigabyte."""
+    model, shapes = ssdn_keras.Denoiser("gauss", "per_image", channels=1, filters=NARROW), {}
+
+    def view(network, x, training=False):
+        height, width = (-(-size // GRID) * GRID for size in x.shape[1:3])
+        shapes.setdefault(network.name, set()).add((height, width))
+        return keras.ops.zeros((1, *x.shape[1:3], 2 * network.filters))
+
+    monkeypatch.setattr(DenoisingNetwork, "_view", view)
+    denoise(model, np.zeros((2100, 2100, 1), "float32"), 352)
+    assert {name: len(found) for name, found in shapes.items()} == {"network": 4, "estimator": 4}
+
+
+@pytest.mark.parametrize(
+    "length,tile,step", [(2100, 736, 704), (800, 736, 416), (100, 736, 128), (64, 33, 32), (5, 20, 20)]
+)
+def test_tiles_are_as_alike_as_can_be(length, tile, step):
+    assert tiling._step(length, tile) == step
 
 
 def test_narrow_networks_get_larger_tiles():

@@ -52,8 +52,32 @@ def window(first, stop, size, blindspot_size, rows):
     """
     reach, offset = (_SHIFTED, (blindspot_size + 1) // 2) if rows and blindspot_size else (_EVEN, 0)
     start, last = _needed(first - offset, stop - 1, reach)
-    end = stop if reach is _SHIFTED else min(-(-(last + 1) // GRID) * GRID, size)
+    end = stop if reach is _SHIFTED else min(_on_grid(last + 1), size)
     return max(start // GRID * GRID, 0), end
+
+
+def window_of_step(first, stop, size, step, blindspot_size, rows):
+    """As `window` for at most `step` positions, but wider, so that the network sees few different lengths.
+
+    After padding to the grid these are two: at a border of the image, and between its borders. What a backend keeps for
+    each shape, tens of megabytes for TensorFlow in bfloat16, would add up otherwise.
+    """
+    start, end = window(first, stop, size, blindspot_size, rows)
+    back, ahead, side = margins(blindspot_size)
+    if not rows:
+        back = ahead = side
+    step = _on_grid(step)
+    for length in (step + ahead + (GRID if ahead else 0), step + back + ahead + GRID):
+        if size <= length:
+            return 0, size
+        begin = min(start, _on_grid(size - length))
+        if end <= begin + length:
+            break
+    return begin, min(begin + length, size)
+
+
+def _on_grid(length):
+    return -(-length // GRID) * GRID
 
 
 def margins(blindspot_size):

@@ -14,7 +14,7 @@ from keras import ops
 
 from ssdn_keras.memory import free_memory, resident_memory
 from ssdn_keras.model.networks import FILTERS
-from ssdn_keras.model.receptive_field import GRID, margins, window
+from ssdn_keras.model.receptive_field import GRID, margins, window_of_step
 
 # Bytes per pixel at the peak, measured with TensorFlow on a processor, with as many filters as published (others need
 # as much more or less): of the whole model with and without a blind spot; of one view through the trunk; of what is
@@ -109,11 +109,18 @@ def tile_for(model, budget):
     tile = SMALLEST
     while tile < 2**20:
         larger = tile + GRID
-        need = width * (view * (larger + back + ahead) * (larger + 2 * side) + _FEATURES * larger**2)
+        seen = (larger + back + ahead + GRID) * (larger + 2 * side + GRID)
+        need = width * (view * seen + _FEATURES * larger**2)
         if need + _CHUNK * _bytes_whole(model) > budget:
             break
         tile = larger
     return tile
+
+
+def _step(length, tile):
+    """Side of tiles as alike as can be, as few as there are of the largest size: none is a narrow rest."""
+    count = -(-length // tile)
+    return min(-(-length // (count * GRID)) * GRID, tile)
 
 
 def _smaller(tile):
@@ -216,9 +223,11 @@ class _Tiled:
         for turns in range(views):
             view = np.rot90(self._values, turns)
             core_rows, core_columns = _rotated(rows, columns, self._values.shape, turns)
-            top, bottom = window(core_rows.start, core_rows.stop, view.shape[0], network.blindspot_size, rows=True)
-            left, right = window(
-                core_columns.start, core_columns.stop, view.shape[1], network.blindspot_size, rows=False
+            (top, bottom), (left, right) = (
+                window_of_step(
+                    core.start, core.stop, size, _step(size, self._tile), network.blindspot_size, rows=is_rows
+                )
+                for core, size, is_rows in ((core_rows, view.shape[0], True), (core_columns, view.shape[1], False))
             )
             seen = self._load(view, slice(top, bottom), slice(left, right))
             features = network._view(ops.cast(ops.convert_to_tensor(seen), network.compute_dtype))
@@ -237,10 +246,11 @@ class _Tiled:
         while waiting:
             top, bottom, left, right = waiting.pop()
             if max(bottom - top, right - left) > self._tile:
+                down, across = _step(height, self._tile), _step(width, self._tile)
                 parts = [
-                    (row, min(row + self._tile, bottom), column, min(column + self._tile, right))
-                    for row in range(top, bottom, self._tile)
-                    for column in range(left, right, self._tile)
+                    (row, min(row + down, bottom), column, min(column + across, right))
+                    for row in range(top, bottom, down)
+                    for column in range(left, right, across)
                 ]
                 waiting += reversed(parts)
                 continue
