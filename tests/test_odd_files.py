@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import tifffile
+from command_line import run
 from conftest import smooth_image
 from PIL import Image
 
@@ -130,6 +131,47 @@ def test_animations_are_refused(tmp_path, model, suffix):
     frames[0].save(tmp_path / f"x{suffix}", save_all=True, append_images=frames[1:])
     with pytest.raises(ImageError, match="is an animation of 3 frames: take them apart first"):
         written(model, tmp_path / f"x{suffix}")
+
+
+@pytest.mark.parametrize("name, kind, right", [
+    ("x.jpg", "PNG", ".png"), ("x.JPEG", "PNG", ".png"), ("x.png", "WEBP", ".webp"), ("x.webp", "BMP", ".bmp"),
+    ("x.bmp", "JPEG", ".jpg or .jpeg"), ("x.png", "MPO", ".jpg or .jpeg"),
+])  # fmt: skip
+def test_names_of_another_kind_of_file(tmp_path, capfd, name, kind, right):
+    frames = [Image.fromarray(smooth_image(seed)) for seed in range(2)]
+    several = {"save_all": True, "append_images": frames[1:]} if kind == "MPO" else {}
+    frames[0].save(tmp_path / name, kind, **several)
+    frames[0].save(tmp_path / "good.png")
+    code, said, failed = run(capfd, "denoise", "--algorithm=wavelet", "--noise_level=9", f"--output={tmp_path / 'out'}",
+                             "--output_dtype=uint8", tmp_path / name, tmp_path / "good.png")  # fmt: skip
+    assert code == 1 and "denoised 1 of 2 images" in said
+    holds = f"named {name[1:].lower()}, but it holds a {'JPEG' if kind == 'MPO' else kind} image"
+    lines = [line[line.index("failed ") :] for line in failed.splitlines() if "failed " in line]
+    assert lines == [f"failed {tmp_path / name}: {holds}: its name must end in {right}"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+def test_a_name_of_another_kind_is_found_before_the_work(tmp_path, monkeypatch):
+    Image.fromarray(smooth_image(0)).save(tmp_path / "x.jpg", "PNG")
+    denoiser = ClassicalDenoiser("wavelet", "gauss")
+    monkeypatch.setattr(denoiser, "predict_images", lambda *_: pytest.fail("it was denoised"))
+    with pytest.raises(ImageError, match="holds a PNG image"):
+        denoising.denoise_file(tmp_path / "x.jpg", tmp_path / "out" / "x.jpg", denoiser, noise_level=9)
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("name, kind", [
+    ("x.jpeg", "JPEG"), ("x.JPG", "JPEG"), ("x.jpg", "MPO"), ("x.BMP", "BMP"), ("x.WebP", "WEBP"), ("x.y.PNG", "PNG"),
+])  # fmt: skip
+def test_names_of_the_right_kind_of_file(tmp_path, model, name, kind):
+    frames = [Image.fromarray(smooth_image(seed)) for seed in range(2)]
+    several = {"save_all": True, "append_images": frames[1:]} if kind == "MPO" else {}
+    frames[0].save(tmp_path / name, kind, **several)
+    with Image.open(tmp_path / name) as image:
+        assert image.format == kind
+    with Image.open(written(model, tmp_path / name)) as image:
+        # Of a photograph and a second picture the first is denoised.
+        assert image.format == ("JPEG" if kind == "MPO" else kind) and image.size == frames[0].size
 
 
 def test_the_level_of_floats_above_one(tmp_path):
