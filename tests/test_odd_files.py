@@ -12,8 +12,9 @@ from PIL import Image
 import ssdn_keras
 from ssdn_keras import denoising
 from ssdn_keras.data.files import collect
-from ssdn_keras.data.formats import png16
+from ssdn_keras.data.formats import open_pages, png16
 from ssdn_keras.data.images import ImageError
+from ssdn_keras.data.measured_range import range_of
 from ssdn_keras.data.sampled import some_values
 from ssdn_keras.model.classical import ClassicalDenoiser
 
@@ -74,6 +75,31 @@ def test_pages_of_several_types_have_a_range_each(tmp_path, model):
     for result, expected in zip(results, alone, strict=True):
         assert result.dtype == expected.dtype
         np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
+EVEN = np.linspace(0, 1, 10_001).reshape(73, 137)
+
+
+@pytest.mark.parametrize("pages, expected", [
+    ([np.float32(EVEN)], (0.001, 0.999)), ([np.uint16(1e4 * EVEN)] * 3, (10, 9990)),
+    ([np.float32(EVEN), np.float32(9 + EVEN)], (0.002, 9.998)), ([np.uint8(255 * EVEN)], None),
+    # Twenty pages are looked at.
+    ([np.float32(EVEN + 5 * (index % 10 > 0)) for index in range(200)], (0.001, 0.999)),
+    # Nearly all values are equal; all are; they are 0.
+    ([np.uint16(EVEN == 1)], (0, 1)), ([np.full((9, 9), 1000, "int16")], (999.9995, 1000.0005)),
+    ([np.zeros((9, 9), "float32")], (-5e-13, 5e-13)),
+    ([np.float32([[2, np.nan, np.inf], [4, -np.inf, -3e38]])], (2.002, 3.998)),
+    ([np.full((9, 9), np.nan, "float32")], None),
+])  # fmt: skip
+def test_the_range_of_a_file(tmp_path, pages, expected):
+    with tifffile.TiffWriter(tmp_path / "x.tif") as file:
+        for page in pages:
+            file.write(page, contiguous=False)
+    with open_pages(tmp_path / "x.tif") as reader:
+        found = range_of(reader, pages[0].dtype.name)
+    if expected is not None:
+        expected = pytest.approx(expected, rel=0, abs=1e-4 * (expected[1] - expected[0]))
+    assert found == expected
 
 
 @pytest.mark.parametrize("value, dtype", [(1000, "uint16"), (-7, "int16"), (5000, "float32"), (0, "float32")])
