@@ -9,17 +9,12 @@ from ssdn_keras.choices import MAX_PIXELS
 from ssdn_keras.data.formats import create_maps, create_pages, open_pages
 from ssdn_keras.data.formats.page import allocate
 from ssdn_keras.data.images import ImageError, atomic
-from ssdn_keras.data.measured_range import percentiles_of
-from ssdn_keras.data.sampled import some_values
+from ssdn_keras.data.measured_range import LARGEST, range_of
 from ssdn_keras.model import apply
 from ssdn_keras.value_range import span
 
 # Bytes of an image that are looked at at a time.
 _PART = 2**24
-# Of a stack so many pages, and of each so many pixels, tell the range.
-_PAGES, _PIXELS = 20, 10**6
-# No measurement is larger: what is stands for "no data", and would drown everything else.
-_LARGEST = 1e30
 
 
 def denoise_file(
@@ -51,8 +46,8 @@ def denoise_file(
         max_pixels: pages with more pixels are refused.
         progress: function (pixels done, pixels in all), called after every tile and page.
         self_ensemble: average over rotations and reflections, see `Denoiser.denoise`.
-        measure_range: where the model has no range of values and the file does not have 8 bits, percentiles of its
-            values become 0 and 1.
+        measure_range: where the model has no range of values, that of the file becomes 0 and 1, see
+            `ssdn_keras.data.measured_range.range_of`.
 
     Raises:
         ImageError, ValueError: the file cannot be read, has other channels, or holds NaN; or the noise level is wrong.
@@ -147,7 +142,7 @@ def _value_ranges(denoiser, reader, measure):
 
 
 def _value_range(denoiser, reader, measure, dtype):
-    if denoiser.value_range is not None or dtype == "uint8":
+    if denoiser.value_range is not None:
         return denoiser.value_range
     if measure:
         return range_of(reader, dtype)
@@ -159,29 +154,10 @@ def _value_range(denoiser, reader, measure, dtype):
     return None
 
 
-def range_of(reader, dtype):
-    """(low, high) of the values of a file's pages of one type, as `data.measured_range` has it of a training set.
-
-    Where nearly all values are equal, all of them tell; where all are, they are given a place in the middle of a narrow
-    range, so that they stay what they are. None if there is no value that is a number.
-    """
-    indices = [index for index, shape in enumerate(reader.pages) if shape.dtype == dtype]
-    parts = []
-    for index in indices[:: max(len(indices) // _PAGES, 1)]:
-        values = some_values(reader.read(index).values, _PIXELS)
-        parts.append(values[~_is_bad(values)].astype("float64"))
-    values = np.concatenate(parts)
-    if not len(values):
-        return None
-    low, high = percentiles_of(values) or (values.min(), values.max())
-    margin = 5e-7 * max(abs(low), 1e-6) if low == high else 0.0
-    return float(low - margin), float(high + margin)
-
-
 def _denoise_page(denoise, denoiser, values, results, keep_nan, **options):
     bad = _count_bad(values)
     if bad and not keep_nan:
-        kinds = "NaN or infinite" if _count_bad(values, np.inf) == bad else f"NaN, infinite or beyond ±{_LARGEST:g}"
+        kinds = "NaN or infinite" if _count_bad(values, np.inf) == bad else f"NaN, infinite or beyond ±{LARGEST:g}"
         raise ImageError(f"holds {bad} values that are {kinds}; --nan=keep passes them through")
     if bad:
         original, values = values, _filled(values)
@@ -200,13 +176,13 @@ def _denoise_page(denoise, denoiser, values, results, keep_nan, **options):
             std[mask] = np.nan
 
 
-def _is_bad(values, largest=_LARGEST):
+def _is_bad(values, largest=LARGEST):
     if values.dtype.kind != "f":
         return np.zeros(values.shape, bool)
     return ~(np.abs(values) <= min(largest, float(np.finfo(values.dtype).max)))
 
 
-def _count_bad(values, largest=_LARGEST):
+def _count_bad(values, largest=LARGEST):
     if values.dtype.kind != "f":
         return 0
     step = max(_PART // max(values[:1].nbytes, 1), 1)

@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+import tifffile
 from command_line import fails, run
 from conftest import smooth_image
 from PIL import Image
@@ -96,6 +97,37 @@ def test_poisson_images_gain():
     assert metrics.psnr(clean, metrics.to_uint8(denoiser.denoise(noisy, noise_level=30))) > before + 5
     with pytest.raises(ValueError, match="give noise_level"):
         denoiser.denoise(noisy)
+
+
+def poisson_counts(photons=100):
+    """Poisson noise over a constant 0.2 of white, float32 50×40: 2000 values."""
+    return (np.random.RandomState(0).poisson(0.2 * photons, (50, 40)) / photons).astype("float32")
+
+
+@pytest.mark.parametrize("below, counts, refused", [(2, 9, False), (3, 9, True), (1000, 0.4, False), (1000, 0.6, True)])
+def test_values_that_are_no_counts_of_photons(below, counts, refused):
+    noisy = poisson_counts(photons=100)
+    noisy.flat[:below] = -counts / 100
+    denoiser = ssdn_keras.ClassicalDenoiser("nlm", "poisson")
+    if refused:
+        share = "0.1" if below == 3 else "50.0"
+        with pytest.raises(ValueError, match=f"^{share}% of the values are below 0.*so that black is 0, or choose gau"):
+            denoiser.denoise(noisy, noise_level=100)
+    else:
+        assert np.isfinite(denoiser.denoise(noisy, noise_level=100)).all()
+    assert np.isfinite(ssdn_keras.ClassicalDenoiser("nlm", "gauss").denoise(noisy, noise_level=12)).all()
+
+
+def test_a_file_whose_values_are_no_counts_of_photons_is_named(capfd, tmp_path):
+    for name, offset in (("below.tif", -0.3), ("good.tif", 0)):
+        tifffile.imwrite(tmp_path / name, poisson_counts() + np.float32(offset))
+    code, out, err = run(capfd, "denoise", "--algorithm=nlm", "--noise=poisson", "--noise_level=100",
+                         f"--output={tmp_path / 'out'}", tmp_path)  # fmt: skip
+    assert code == 1 and "denoised 1 of 2" in out
+    lines = [line[line.index("failed ") :] for line in err.splitlines() if "failed " in line]
+    assert len(lines) == 1 and lines[0].startswith(f"failed {tmp_path / 'below.tif'}: "), lines
+    assert "% of the values are below 0, which counts of photons cannot be" in lines[0]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.tif"]
 
 
 def test_what_it_cannot_do_is_refused():

@@ -421,12 +421,39 @@ def test_a_name_without_a_likelihood_says_nothing(capfd):
 
 @pytest.mark.parametrize("noise, message", [
     ("--noise=gauss400-clipped", "--noise=gauss400-clipped stands for values that were clipped and rounded to 8 bits"),
-    ("--noise=gauss400 --clip_noise", "hold uint16: give 8-bit images, or leave it out"),
+    ("--noise=gauss400 --clip_noise", "hold uint16: give 8-bit images, or leave --clip_noise out"),
 ])  # fmt: skip
 def test_clipped_noise_is_added_to_eight_bits_only(tmp_path, capfd, noise, message):
     noisy_files(tmp_path / "clean", 0, 4000, "uint16", sigma=0)
     command_line.fails(capfd, 1, message, "train", f"--train_clean={tmp_path / 'clean'}", f"--run_dir={tmp_path / 'r'}",
                        "--channels=1", "--crop=32", "--filters=8", "--images=2", *noise.split())  # fmt: skip
+
+
+@pytest.mark.parametrize("noise, part", [("--noise=gauss9-clipped", "-clipped"), ("--clip_noise", "--clip_noise")])
+@pytest.mark.parametrize("value_range, ends", [("10,200", "10 to 200"), ("0,254", "0 to 254"), ("percentiles", "")])
+def test_clipped_noise_is_added_in_the_range_of_eight_bits_only(tmp_path, capfd, noise, part, value_range, ends):
+    noisy_files(tmp_path / "clean", 0, 200, sigma=0)
+    message = f"{noise} stands for values of 0 to 255, and the value range is {ends}"
+    arguments = [f"--train_clean={tmp_path / 'clean'}", f"--run_dir={tmp_path / 'r'}", "--channels=1", "--crop=32",
+                 "--images=2", "--noise=gauss9", noise, f"--value_range={value_range}"]  # fmt: skip
+    command_line.fails(capfd, 1, message, "train", *arguments)
+    command_line.fails(capfd, 1, f": leave --value_range out, or leave {part} out", "train", *arguments)
+    assert not (tmp_path / "r" / "run.json").exists()
+
+
+@pytest.mark.parametrize("arguments", [
+    "--train_clean --noise=gauss9-clipped --value_range=0,255", "--train_clean --clip_noise --value_range=dtype",
+    # Nothing is made of noisy images: their values are those of 8-bit files whatever becomes 0 and 1.
+    "--train_noisy --noise=gauss9-clipped --value_range=10,200",
+])  # fmt: skip
+def test_clipped_noise_in_ranges_that_it_can_have(tmp_path, capfd, arguments):
+    images, *others = arguments.split()
+    noisy_files(tmp_path / "images")
+    code, _, said = command_line.run(
+        capfd, "train", f"{images}={tmp_path / 'images'}", f"--run_dir={tmp_path / 'r'}", "--channels=1", "--crop=32",
+        "--filters=8", "--minibatch=2", "--images=2", "--noise=gauss9", *others,
+    )  # fmt: skip
+    assert code == 0, said
 
 
 class OneImage:

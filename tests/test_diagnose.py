@@ -653,6 +653,38 @@ def test_a_model_for_one_channel_denoises_each_by_itself_as_denoise_does(channel
     assert outputs["noise_level"] == pytest.approx(12, rel=1e-3)
 
 
+rough = np.random.RandomState(0).normal(100, 20, (64, 64)).clip(0, 255)
+
+
+def hot(image, count=3):
+    """The image with a few bright pixels, less than a percentile."""
+    image = image.copy()
+    image.flat[:count] = 60_000
+    return image
+
+
+@pytest.mark.parametrize("pages", [
+    [np.uint16(rough)], [np.uint16(rough), np.uint16(30_000 + 20 * rough)], [np.float32(rough), np.uint16(rough)],
+    [np.full((64, 64), 500, np.uint16)], [hot(np.full((64, 64), 500, np.uint16))], [np.uint8(rough)],
+], ids=["one", "dim and bright", "types", "one value", "nearly one value", "8 bits"])  # fmt: skip
+def test_files_are_scaled_as_denoise_does(tmp_path, pages):
+    from ssdn_keras import Denoiser
+    from ssdn_keras.denoising import denoise_file
+    from ssdn_keras.diagnosis.restoring import restore
+
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for page in pages:
+            file.write(page, contiguous=False)
+    model = Denoiser(noise="gauss25", channels=1, filters=4)
+    denoise_file(tmp_path / "a.tif", tmp_path / "b.tif", model, output_dtype="float32", measure_range=True)
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        expected = [page.asarray() for page in file.pages]
+    pictures = read_pictures(tmp_path / "a.tif", 4, measure_range=True)
+    for picture, wanted in zip(pictures, expected, strict=True):
+        found = restore(model, picture)[1]["denoised"][..., 0]
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.ptp(picture.values))
+
+
 # --- What the suggested blind spot is good for ------------------------------------------------------------------------
 
 

@@ -5,14 +5,16 @@ import io
 import numpy as np
 import pytest
 import tifffile
+from command_line import run
 from conftest import smooth_image
 from PIL import Image
 
 import ssdn_keras
 from ssdn_keras import denoising
 from ssdn_keras.data.files import collect
-from ssdn_keras.data.formats import png16
+from ssdn_keras.data.formats import open_pages, png16
 from ssdn_keras.data.images import ImageError
+from ssdn_keras.data.measured_range import range_of
 from ssdn_keras.data.sampled import some_values
 from ssdn_keras.model.classical import ClassicalDenoiser
 
@@ -75,6 +77,31 @@ def test_pages_of_several_types_have_a_range_each(tmp_path, model):
         np.testing.assert_allclose(result, expected, rtol=1e-6)
 
 
+EVEN = np.linspace(0, 1, 10_001).reshape(73, 137)
+
+
+@pytest.mark.parametrize("pages, expected", [
+    ([np.float32(EVEN)], (0.001, 0.999)), ([np.uint16(1e4 * EVEN)] * 3, (10, 9990)),
+    ([np.float32(EVEN), np.float32(9 + EVEN)], (0.002, 9.998)), ([np.uint8(255 * EVEN)], None),
+    # Twenty pages are looked at.
+    ([np.float32(EVEN + 5 * (index % 10 > 0)) for index in range(200)], (0.001, 0.999)),
+    # Nearly all values are equal; all are; they are 0.
+    ([np.uint16(EVEN == 1)], (0, 1)), ([np.full((9, 9), 1000, "int16")], (999.9995, 1000.0005)),
+    ([np.zeros((9, 9), "float32")], (-5e-13, 5e-13)),
+    ([np.float32([[2, np.nan, np.inf], [4, -np.inf, -3e38]])], (2.002, 3.998)),
+    ([np.full((9, 9), np.nan, "float32")], None),
+])  # fmt: skip
+def test_the_range_of_a_file(tmp_path, pages, expected):
+    with tifffile.TiffWriter(tmp_path / "x.tif") as file:
+        for page in pages:
+            file.write(page, contiguous=False)
+    with open_pages(tmp_path / "x.tif") as reader:
+        found = range_of(reader, pages[0].dtype.name)
+    if expected is not None:
+        expected = pytest.approx(expected, rel=0, abs=1e-4 * (expected[1] - expected[0]))
+    assert found == expected
+
+
 @pytest.mark.parametrize("value, dtype", [(1000, "uint16"), (-7, "int16"), (5000, "float32"), (0, "float32")])
 def test_an_image_of_one_value_stays_what_it_is(tmp_path, model, value, dtype):
     tifffile.imwrite(tmp_path / "x.tif", np.full((32, 40), value, dtype))
@@ -130,6 +157,47 @@ def test_animations_are_refused(tmp_path, model, suffix):
     frames[0].save(tmp_path / f"x{suffix}", save_all=True, append_images=frames[1:])
     with pytest.raises(ImageError, match="is an animation of 3 frames: take them apart first"):
         written(model, tmp_path / f"x{suffix}")
+
+
+@pytest.mark.parametrize("name, kind, right", [
+    ("x.jpg", "PNG", ".png"), ("x.JPEG", "PNG", ".png"), ("x.png", "WEBP", ".webp"), ("x.webp", "BMP", ".bmp"),
+    ("x.bmp", "JPEG", ".jpg or .jpeg"), ("x.png", "MPO", ".jpg or .jpeg"),
+])  # fmt: skip
+def test_names_of_another_kind_of_file(tmp_path, capfd, name, kind, right):
+    frames = [Image.fromarray(smooth_image(seed)) for seed in range(2)]
+    several = {"save_all": True, "append_images": frames[1:]} if kind == "MPO" else {}
+    frames[0].save(tmp_path / name, kind, **several)
+    frames[0].save(tmp_path / "good.png")
+    code, said, failed = run(capfd, "denoise", "--algorithm=wavelet", "--noise_level=9", f"--output={tmp_path / 'out'}",
+                             "--output_dtype=uint8", tmp_path / name, tmp_path / "good.png")  # fmt: skip
+    assert code == 1 and "denoised 1 of 2 images" in said
+    holds = f"named {name[1:].lower()}, but it holds a {'JPEG' if kind == 'MPO' else kind} image"
+    lines = [line[line.index("failed ") :] for line in failed.splitlines() if "failed " in line]
+    assert lines == [f"failed {tmp_path / name}: {holds}: its name must end in {right}"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+def test_a_name_of_another_kind_is_found_before_the_work(tmp_path, monkeypatch):
+    Image.fromarray(smooth_image(0)).save(tmp_path / "x.jpg", "PNG")
+    denoiser = ClassicalDenoiser("wavelet", "gauss")
+    monkeypatch.setattr(denoiser, "predict_images", lambda *_: pytest.fail("it was denoised"))
+    with pytest.raises(ImageError, match="holds a PNG image"):
+        denoising.denoise_file(tmp_path / "x.jpg", tmp_path / "out" / "x.jpg", denoiser, noise_level=9)
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("name, kind", [
+    ("x.jpeg", "JPEG"), ("x.JPG", "JPEG"), ("x.jpg", "MPO"), ("x.BMP", "BMP"), ("x.WebP", "WEBP"), ("x.y.PNG", "PNG"),
+])  # fmt: skip
+def test_names_of_the_right_kind_of_file(tmp_path, model, name, kind):
+    frames = [Image.fromarray(smooth_image(seed)) for seed in range(2)]
+    several = {"save_all": True, "append_images": frames[1:]} if kind == "MPO" else {}
+    frames[0].save(tmp_path / name, kind, **several)
+    with Image.open(tmp_path / name) as image:
+        assert image.format == kind
+    with Image.open(written(model, tmp_path / name)) as image:
+        # Of a photograph and a second picture the first is denoised.
+        assert image.format == ("JPEG" if kind == "MPO" else kind) and image.size == frames[0].size
 
 
 def test_the_level_of_floats_above_one(tmp_path):

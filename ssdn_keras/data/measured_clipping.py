@@ -36,22 +36,29 @@ def check_sense(clipped, noise, posterior):
         raise ValueError(f"--clipped={clipped}: {noise.kind} noise has no model of clipped values; leave it out")
 
 
-def check_eight_bits(source, setting, instead):
-    """Raises ValueError where a setting stands for values as 8-bit files have them, and the images have other types.
+def check_eight_bits(source, setting, instead, value_range=None):
+    """Raises ValueError where a setting stands for values as 8-bit files have them, and others would be made.
 
-    Their values would be clipped where the value range ends, a percentile perhaps, and rounded to 255 steps of it:
-    there are no such files.
+    Values are clipped where the value range ends, a percentile perhaps, and rounded to 255 steps of it: of other types
+    of images, or with another range than 0 to 255, there are no such files.
 
     Args:
         source: training images, see `ssdn_keras.data.sources`.
         setting: what was given, for the message.
         instead: what to do, for the message.
+        value_range: of the model, where noisy values are made: (low, high), or None for 0..255.
     """
     dtypes = _dtypes(source)
     if dtypes != _EIGHT_BITS:
         raise ValueError(
             f"{setting} stands for values that were clipped and rounded to 8 bits, but the training images hold "
             f"{', '.join(sorted(dtypes))}: give 8-bit images, or {instead}"
+        )
+    if value_range not in (None, (0.0, 255.0)):
+        low, high = value_range
+        raise ValueError(
+            f"{setting} stands for values of 0 to 255, and the value range is {low:g} to {high:g}: leave "
+            f"--value_range out, or {instead}"
         )
 
 
@@ -68,14 +75,14 @@ def resolve(clipped, source, noise, noisy, posterior):
         posterior: whether the algorithm has a noise model at all.
 
     Raises:
-        ValueError: the settings contradict each other, or the noise that is added is that of 8-bit images; the images
-            cannot have been clipped there, or nearly all of their values are.
+        ValueError: the settings contradict each other, or the noise is that of 8-bit images and these are others; the
+            images cannot have been clipped there, or nearly all of their values are.
     """
     check_sense(clipped, noise, posterior)
     wanted = parse_clipped(clipped)
     asked = wanted == "yes" or isinstance(wanted, tuple) or (noise.is_clipped and wanted == "auto")
     possible = noise.kind + CLIPPED in NOISE_MODELS
-    if noise.is_clipped and not (noisy and posterior):
+    if noise.is_clipped and noisy and not posterior:
         check_eight_bits(source, f"--noise={noise}", "leave -clipped out")
     if not (noisy and posterior) or wanted == "no" or not (asked or (possible and _dtypes(source) == _EIGHT_BITS)):
         return None

@@ -1,12 +1,14 @@
-"""The value range of a training set, from what --value_range says and from its images."""
+"""The value range of a training set, from what --value_range says and from its images; and that of a file."""
 
 import numpy as np
 
 from ssdn_keras.data.common import tell
-from ssdn_keras.data.sampled import sample
+from ssdn_keras.data.sampled import sample, sample_pages
 from ssdn_keras.value_range import checked_range, parse_value_range, white_of
 
 LOW, HIGH = 0.1, 99.9
+# No measurement is larger: what is stands for "no data", and would drown everything else.
+LARGEST = 1e30
 
 
 def percentiles(source):
@@ -28,6 +30,34 @@ def percentiles_of(values):
     values = values[np.isfinite(values)]
     low, high = np.percentile(values, [LOW, HIGH]) if len(values) else (0.0, 0.0)
     return (float(low), float(high)) if low < high else None
+
+
+def range_of(reader, dtype):
+    """(low, high) of a file, for networks that have no range: the same percentiles of all its pages of one type.
+
+    Where nearly all values are equal, all of them tell; where all are, they are given a place in the middle of a narrow
+    range, so that they stay what they are. "No data", which is NaN, infinite or larger than any measurement, is left
+    out.
+
+    Args:
+        reader: see `ssdn_keras.data.formats.open_pages`.
+        dtype: name of the type.
+
+    Returns:
+        None where the type is the range: of 8 bits, and where there is no data at all.
+
+    Raises:
+        ImageError: the file is damaged.
+    """
+    if dtype == "uint8":
+        return None
+    values = sample_pages(reader, dtype)
+    values = values[np.abs(values) <= LARGEST]
+    if not len(values):
+        return None
+    low, high = percentiles_of(values) or (values.min(), values.max())
+    margin = 5e-7 * max(abs(low), 1e-6) if low == high else 0.0
+    return float(low - margin), float(high + margin)
 
 
 def resolve(value_range, source):

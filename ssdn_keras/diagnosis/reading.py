@@ -7,6 +7,7 @@ import numpy as np
 
 from ssdn_keras.data.formats import open_pages
 from ssdn_keras.data.images import list_images
+from ssdn_keras.data.measured_range import range_of
 
 # Sums of squares of larger values, over patches and their spectra, leave the range of float32.
 _LARGEST = 1e15
@@ -22,6 +23,7 @@ class Picture:
         dtype: name of the file's type, such as "uint16".
         low, high: the least and greatest value of the type; None for floats, which have no such range.
         kind: format, such as "PNG".
+        value_range: (low, high) of the whole file, for networks that have no range; None for that of the type.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Picture:
     low: float | None
     high: float | None
     kind: str
+    value_range: tuple[float, float] | None = None
 
 
 def list_files(arguments):
@@ -46,8 +49,8 @@ def list_files(arguments):
     return list(dict.fromkeys(found))
 
 
-def as_picture(name, array, kind):
-    """A `Picture` of an array H×W or H×W×C.
+def as_picture(name, array, kind, value_range=None):
+    """A `Picture` of an array H×W or H×W×C; name, kind and range of values are as it has them.
 
     Raises:
         ValueError: no image, a type that images do not have, or values that are NaN, infinite or beyond ±1e15, with
@@ -77,17 +80,26 @@ def as_picture(name, array, kind):
                 "missing data, replace them by the mean of the others first; otherwise divide all values"
             )
     wide = array.dtype.itemsize > 4 or (array.dtype.kind in "ui" and array.dtype.itemsize == 4)
-    return Picture(str(name), array.astype(np.float64 if wide else np.float32), array.dtype.name, low, high, kind)
+    values = array.astype(np.float64 if wide else np.float32)
+    return Picture(str(name), values, array.dtype.name, low, high, kind, value_range)
 
 
-def read_pictures(path, most_pages):
+def read_pictures(path, most_pages, measure_range=False):
     """Yield the `Picture` of a file; of a stack, so many of its pages, evenly spread.
+
+    Args:
+        path: of the file.
+        most_pages: of a stack.
+        measure_range: whether pictures get the range of values of the file, as `denoise` measures it.
 
     Raises:
         ValueError: the file cannot be used; the message says why, without the path.
     """
     with open_pages(path) as reader:
         count = len(reader.pages)
+        dtypes = {shape.dtype for shape in reader.pages} if measure_range else ()
+        ranges = {dtype: range_of(reader, dtype) for dtype in dtypes}
         for index in sorted({round(place) for place in np.linspace(0, count - 1, min(count, most_pages))}):
             name = f"{path}, page {index + 1} of {count}" if count > 1 else path
-            yield as_picture(name, reader.read(index).values, Path(path).suffix[1:].upper())
+            value_range = ranges.get(reader.pages[index].dtype)
+            yield as_picture(name, reader.read(index).values, Path(path).suffix[1:].upper(), value_range)

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ssdn_keras.data.measured_range import percentiles_of
-from ssdn_keras.value_range import white_of
+from ssdn_keras.value_range import to_network, white_of
 
 # Of a large image its middle: a residual needs no more, and memory has an end.
 _MOST_SIDE = 1024
@@ -15,15 +14,14 @@ def middle(values):
     return values[top : top + _MOST_SIDE, left : left + _MOST_SIDE]
 
 
-def restore(model, picture, noise_level=None, measure_range=False):
+def restore(model, picture, noise_level=None):
     """(noisy, outputs) as `residual.examine` wants them, of the middle of a `Picture`.
 
     Args:
         model: `Denoiser`.
         picture: with as many channels as the model has; one for one channel denoises each by itself, and grey is
-            repeated for one of colour images.
+            repeated for one of colour images. Its range of values becomes 0 and 1, unless the model has one.
         noise_level: where the model needs to be told: σ in the units of the file, λ, or α in percent.
-        measure_range: as of `denoising.denoise_file`.
 
     Raises:
         ValueError: other channels, or a level that is missing or not expected.
@@ -31,14 +29,14 @@ def restore(model, picture, noise_level=None, measure_range=False):
     from ssdn_keras.denoising import check_channels, nominal_level  # loads Keras, which is there if a model is
 
     check_channels(picture.values.shape[-1], model.channels)
-    low, high = model.value_range or _range_of(picture, measure_range) or (0.0, white_of(picture.dtype))
+    low, high = model.value_range or picture.value_range or (0.0, white_of(picture.dtype))
     span = high - low
     noisy = middle(picture.values)
     if noisy.shape[-1] == 1 and model.channels == 3:
         noisy = np.repeat(noisy, 3, axis=-1)
-    seen = ((noisy - low) / span).astype(np.float32)
+    seen = to_network(noisy, (low, high))
     seen = np.moveaxis(seen, -1, 0)[..., None] if model.channels == 1 else seen[None]  # by itself, or all together
-    level = model.level_input(nominal_level(model, noise_level, picture.dtype), len(seen))
+    level = model.level_input(nominal_level(model, noise_level, picture.dtype, picture.value_range), len(seen))
     found = model.predict_images(seen, level)
     outputs = {
         name: np.concatenate(list(found[name]), axis=-1).astype(np.float64) * span
@@ -50,7 +48,3 @@ def restore(model, picture, noise_level=None, measure_range=False):
     if "noise_std" in found and model.noise.kind != "impulse":
         outputs["noise_level"] = float(np.sqrt(np.mean(np.square(found["noise_std"], dtype=np.float64)))) * span
     return noisy.astype(np.float64), outputs
-
-
-def _range_of(picture, measure):
-    return percentiles_of(picture.values) if measure and picture.dtype != "uint8" else None

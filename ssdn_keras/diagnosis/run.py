@@ -61,12 +61,12 @@ def source_of(arguments):
     return Path(os.path.commonpath([folder.absolute() for folder in folders])) if len(folders) > 1 else folders[0]
 
 
-def _pictures(files, failed, what, use=lambda picture: picture):
+def _pictures(files, failed, what, use=lambda picture: picture, measure_range=False):
     """Yield use(picture) of all pictures; a file that one fails for is named in `failed`, and the rest goes on."""
     # Of a terminal only: what is printed may go to a file.
     for path in tqdm(files, desc=what, unit="file", leave=False, disable=None):
         try:
-            yield from map(use, read_pictures(path, _PAGES))
+            yield from map(use, read_pictures(path, _PAGES, measure_range))
         except (ValueError, OSError) as error:
             if path not in [name for name, _ in failed]:
                 failed.append((path, describe(error)))
@@ -113,12 +113,11 @@ def diagnose(arguments, limit=None, black_level=0.0, model=None, model_name=None
 def _examine(found, model, files, noise_level):
     overall = found.overall
     nearest = correlation.nearest(overall.correlation) if overall.correlated else (0.0, 0.0)
-    measure_range = is_shipped(found.model)
-    for picture in _pictures(files, found.failed, "denoising"):
+    for picture in _pictures(files, found.failed, "denoising", measure_range=is_shipped(found.model)):
         if min(middle(picture.values).shape[:2]) < residual.BLOCK:
             continue
         try:
-            noisy, outputs = restore(model, picture, noise_level, measure_range)
+            noisy, outputs = restore(model, picture, noise_level)
         except ValueError as error:
             found.failed.append((picture.name, describe(error)))
             tqdm.write(f"failed {picture.name}: {describe(error)}", file=sys.stderr)

@@ -7,6 +7,24 @@ from ssdn_keras.choices import check_choice
 from ssdn_keras.model import apply
 from ssdn_keras.noise import parse_noise
 
+# Rounding and a black level that is a little wrong leave values below black: this share, or any by this many counts.
+_BELOW, _COUNTS = 0.001, 0.5
+
+
+def _check_counts(noisy, photons):
+    """Raise ValueError where values cannot be counts of photons: the transform to even noise cuts negative ones off.
+
+    Args:
+        noisy: H×W×C, nominal 0..1.
+        photons: λ, the counts at 1.
+    """
+    share = np.mean(noisy * photons < -_COUNTS)
+    if share > _BELOW:
+        raise ValueError(
+            f"{share:.1%} of the values are below 0, which counts of photons cannot be: shift them so that black is 0, "
+            "or choose gauss noise"
+        )
+
 
 class ClassicalDenoiser:
     """A denoiser without anything learnt, for comparison.
@@ -53,9 +71,13 @@ class ClassicalDenoiser:
 
         Returns:
             dict of "denoised", float32 H×W×C.
+
+        Raises:
+            ValueError: no σ can be found, or values are too far below 0 to be counts of photons.
         """
         noisy = np.asarray(noisy, "float64")
         if self.noise.kind == "poisson":
+            _check_counts(noisy, parameter)
             white = float(stabilise(1.0, parameter))
             flat = self.algorithm.function(stabilise(noisy, parameter) / white, 1.0 / white)
             result = unstabilise(flat * white, parameter)

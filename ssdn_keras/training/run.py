@@ -71,8 +71,12 @@ class _Training:
         self._value_range = measured_range.resolve(settings.value_range, self._source)
         noise, noisy = parse_noise(settings.noise, span(self._value_range)), settings.train_clean is None
         posterior = ALGORITHMS[settings.algorithm].uses_noise_model
-        if settings.clip_noise:
-            measured_clipping.check_eight_bits(self._source, "--clip_noise", "leave it out")
+        for clips, setting, part in (
+            (settings.clip_noise, "--clip_noise", "--clip_noise"),
+            (noise.is_clipped and not noisy, f"--noise={settings.noise}", "-clipped"),
+        ):
+            if clips:
+                measured_clipping.check_eight_bits(self._source, setting, f"leave {part} out", self._value_range)
         self._clipped = measured_clipping.resolve(settings.clipped, self._source, noise, noisy, posterior)
         if noisy and posterior:
             black_level.check(self._source, self._value_range, noise)

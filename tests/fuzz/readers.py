@@ -59,7 +59,9 @@ def image(path):
                     if len(source) != 2 and not mixed:
                         raise BrokenPromise("denoise takes what train does not")
                 except ImageError as error:
-                    if len(source) == 2 or mixed:
+                    # What only needs to be read may have any name, a result must be the kind of file that it says.
+                    misnamed = "its name must end in" in str(error)
+                    if (len(source) == 2 or mixed) and not misnamed:
                         raise BrokenPromise(f"train takes what denoise does not: {error}") from error
                     raise ValueError(f"{path}: {error}") from None
 

@@ -64,7 +64,7 @@ def create_pages(path, reader, dtype=None):
         dtype: of the values, as NumPy calls it; by default that of each page.
 
     Raises:
-        ImageError: such a file cannot hold such values.
+        ImageError: such a file cannot hold such values, or its suffix is that of another kind.
     """
     if Path(path).suffix.lower() in TIFF_SUFFIXES:
         from ssdn_keras.data.formats.tiff_writer import TiffWriter

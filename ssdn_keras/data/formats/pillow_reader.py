@@ -23,6 +23,7 @@ class PillowReader:
 
     Attributes:
         pages: list of one `PageShape`.
+        format: "PNG", "JPEG", "WEBP" or "BMP", whatever the name of the file says.
         info: what belongs to the picture beside its pixels, as Pillow names it.
     """
 
@@ -31,6 +32,7 @@ class PillowReader:
         with opened(source, whole=whole, max_pixels=max_pixels) as (image, head):
             if image.format in _ANIMATED and getattr(image, "n_frames", 1) > 1:
                 raise ImageError(f"is an animation of {image.n_frames} frames: take them apart first")
+            self.format = "JPEG" if image.format == "MPO" else image.format
             self._deep = bit_depth(image, head) == 16
             # Pillow takes 16-bit colour for 8-bit: the header says what it is.
             self._deep_colour = self._deep and not image.mode.startswith("I;16")

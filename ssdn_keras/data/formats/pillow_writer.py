@@ -16,19 +16,22 @@ _KINDS = {
     ".bmp": (("uint8",), True, {}),
 }
 _KINDS[".jpeg"] = _KINDS[".jpg"]
+# Of a format, suffixes that are not its name.
+_SUFFIXES = {"JPEG": (".jpg", ".jpeg")}
 
 
 class PillowWriter:
     """A file of one page, with the alpha channel and what else belongs to the picture; see `ssdn_keras.data.formats`.
 
     Raises:
-        ImageError: the kind of file cannot hold such values.
+        ImageError: the kind of file cannot hold such values, or its suffix is not that of the source's kind.
     """
 
     def __init__(self, path, reader, dtype=None):
         self._path, self._reader = path, reader
         self._dtype = np.dtype(dtype or reader.pages[0].dtype)
         suffix = str(path)[str(path).rfind(".") :].lower()
+        _check_suffix(suffix, reader.format)
         allowed, self._has_alpha, self._options = _KINDS[suffix]
         if self._dtype.name not in allowed:
             raise ImageError(
@@ -57,3 +60,10 @@ class PillowWriter:
             values = np.concatenate([values, alpha[..., None]], axis=-1)
         with open(self._path, "wb") as file:
             file.write(png16.encode(values))
+
+
+def _check_suffix(suffix, kind):
+    """Raise ImageError if a file of a kind, as `PillowReader` names it, would become another: JPEG has losses."""
+    right = _SUFFIXES.get(kind, (f".{kind.lower()}",))
+    if suffix not in right:
+        raise ImageError(f"named {suffix}, but it holds a {kind} image: its name must end in {' or '.join(right)}")
