@@ -18,5 +18,8 @@ CLASSICAL_NAMES = ("nlm", "wavelet", "cbm3d")
 # Pixels of an image (of each page of a file): more are taken for a decompression bomb, unless the user knows better.
 MAX_PIXELS = 2**28
 
+# What the mean of a network may start from, here for the same reason; `model.mean_start` has what it is.
+MEAN_STARTS = ("none", "neighbours")
+
 # Formats of exported denoisers, here for the same reason; `exporting.formats` has what they are.
 EXPORT_FORMATS = ("saved_model", "onnx", "safetensors")

@@ -3,6 +3,7 @@
 import math
 import sys
 
+from ssdn_keras.choices import MEAN_STARTS
 from ssdn_keras.cli import Command, UsageError, checked, make_folder
 
 COMMAND = Command(
@@ -84,6 +85,10 @@ COMMAND.integer(
 COMMAND.integer(
     "estimator_filters", None, "The same of the network that estimates the noise. By default as --filters.", lowest=1,
     highest=1024,
+)  # fmt: skip
+COMMAND.choice(
+    "mean_start", None, MEAN_STARTS, "neighbours: the mean is that of the pixels next to the blind spot and a "
+    "learned correction, which trains faster. By default none, as published, or as --init has.",
 )  # fmt: skip
 COMMAND.group("Masks of n2v and n2v2")
 COMMAND.integer("n2v_box", 8, "Side of the boxes, in pixels, that each get their share of masked pixels.", lowest=2)
@@ -221,18 +226,23 @@ def read_settings(flags):
             f"--noise={flags.noise} with --train_noisy: the level of each image is not known; name one level, such as "
             f"{spec.examples[0]}, or use --noise_parameter=per_image"
         )
+    if flags.mean_start == "neighbours" and not ALGORITHMS[flags.algorithm].blind:
+        raise UsageError(
+            f"--mean_start=neighbours needs a blind spot, which --algorithm={flags.algorithm} does not have"
+        )
     values = {name: flags[name].value for name in TrainSettings.__dataclass_fields__}
-    return TrainSettings.with_absolute_paths(**{**values, **_widths(flags)})
+    return TrainSettings.with_absolute_paths(**{**values, **_of_network(flags, TrainSettings)})
 
 
-def _widths(flags):
-    """The numbers of filters, of which --init says what no flag does."""
-    given = {"filters": flags.filters, "estimator_filters": flags.estimator_filters}
-    if flags.init and None in given.values():
-        from ssdn_keras.model.files import filters_of
+def _of_network(flags, defaults):
+    """Settings of the network, of which --init says what no flag does."""
+    found = {name: getattr(defaults, name) for name in ("filters", "estimator_filters", "mean_start")}
+    given = {name: flags[name].value for name in found if flags[name].value is not None}
+    if flags.init and len(given) < len(found):
+        from ssdn_keras.model.files import network_settings_of
 
-        given = {name: given[name] or found for name, found in zip(given, filters_of(flags.init), strict=True)}
-    return {**given, "filters": given["filters"] or 48}
+        found = network_settings_of(flags.init)
+    return {**found, **given}
 
 
 def main(flags, _):

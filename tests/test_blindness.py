@@ -10,8 +10,8 @@ from ssdn_keras.model.networks import DenoisingNetwork, UNet
 SIZES = [(32, 32), (33, 47), (47, 33), (20, 70), (7, 5), (64, 32)]
 
 
-def network(blindspot_size, channels=3):
-    net = DenoisingNetwork(9, blindspot_size=blindspot_size)
+def network(blindspot_size, channels=3, mean_start="none"):
+    net = DenoisingNetwork(9, blindspot_size=blindspot_size, mean_start=mean_start)
     net.build((None, None, None, channels))
     return net
 
@@ -38,21 +38,24 @@ def test_one_pixel_is_invisible_and_its_neighbours_are_not(height, width):
         assert all(seen[r, c] > 0 for r, c in neighbours if 0 <= r < height and 0 <= c < width)
 
 
-@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize(
+    "size,mean_start", [(1, "none"), (3, "none"), (5, "none"), (1, "neighbours"), (5, "neighbours")]
+)
 @pytest.mark.parametrize("height,width", [(45, 37), (32, 64)])
-def test_hole_has_the_size_that_was_asked_for(size, height, width):
+def test_hole_has_the_size_that_was_asked_for(size, mean_start, height, width):
     image = np.random.RandomState(1).rand(1, height, width, 3).astype("float32")
     row, column, half = height // 2, width // 2 + 1, size // 2
-    seen = sensitivity(network(size), image, row, column)
+    seen = sensitivity(network(size, mean_start=mean_start), image, row, column)
     hole = seen[row - half : row + half + 1, column - half : column + half + 1]
     assert (hole == 0.0).all()
     assert seen[row - half - 1, column] > 0 and seen[row + half + 1, column] > 0
     assert seen[row, column - half - 1] > 0 and seen[row, column + half + 1] > 0
 
 
-def test_holes_are_there_at_the_border_too():
+@pytest.mark.parametrize("mean_start", ["none", "neighbours"])
+def test_holes_are_there_at_the_border_too(mean_start):
     image = np.random.RandomState(2).rand(1, 35, 41, 3).astype("float32")
-    net = network(5)
+    net = network(5, mean_start=mean_start)
     for row, column in [(0, 0), (34, 40), (1, 39), (33, 0)]:
         seen = sensitivity(net, image, row, column)
         hole = seen[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]

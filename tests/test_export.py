@@ -428,6 +428,7 @@ def test_onnx_outputs_have_the_shape_of_the_images_whatever_tf2onnx_made_of_them
     ({"noise": "poisson5_50", "channels": 2}, 20),
     ({"noise": "impulse0_100", "noise_parameter": "per_image", "diagonal_covariance": True}, None),
     ({"noise": "impulse50", "channels": 1, "blindspot_size": 3}, 30),
+    ({"noise": "gauss5_50", "blindspot_size": 3, "mean_start": "neighbours"}, 10),
     ({"algorithm": "n2c"}, None),
     ({"algorithm": "ssdn_mean", "channels": 1}, None),
 ])  # fmt: skip

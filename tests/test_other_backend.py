@@ -14,12 +14,12 @@ import ssdn_keras
 
 HERE = Path(__file__).parent
 FILES = {"jax": ["test_parity.py", "test_training_step.py", "test_noise_mathematics.py", "test_blindness.py",
-                 "test_annealed_loss.py", "test_masking.py"]}  # fmt: skip
+                 "test_annealed_loss.py", "test_masking.py", "test_mean_start.py"]}  # fmt: skip
 FILES["torch"] = [*FILES["jax"], "test_layers.py", "test_denoiser.py", "test_clipped_noise.py"]
 SELECTIONS = {
     "jax": "test_parity or lowers_the_loss and known or skipped_whole or published_one or "
     "test_noise_mathematics and gradient or one_pixel_is_invisible and 33-47 or "
-    "test_annealed_loss and (anneal or finite) or depends_on_masked_pixels"
+    "test_annealed_loss and (anneal or finite) or depends_on_masked_pixels or test_mean_start and not training"
 }
 SELECTIONS["torch"] = (
     f"{SELECTIONS['jax']} or moving_average or mixed_precision and global or no_gradient or test_layers or goes_on "

@@ -13,6 +13,7 @@ from ssdn_keras.model.receptive_field import GRID, margins, window
 MODELS = {
     "blind": {"noise": "gauss25", "channels": 1},
     "hole": {"noise": "gauss25", "channels": 1, "blindspot_size": 5},
+    "neighbours": {"noise": "gauss25", "channels": 2, "blindspot_size": 3, "mean_start": "neighbours"},
     "colour": {"noise": "gauss25"},
     "estimated": {"noise": "gauss", "noise_parameter": "per_image", "channels": 2},
     "impulse": {"noise": "impulse50", "noise_parameter": "global", "channels": 3},

@@ -52,6 +52,8 @@ class Denoiser(Training, Inference, keras.Model):
         filters: of the network's encoder, the decoder has twice as many; 48 as published. Half of them take less
             than half of the time.
         estimator_filters: the same of the network that estimates the noise parameter; by default as many as `filters`.
+        mean_start: "neighbours": the prior's mean is the mean of the pixels next to the blind square and a learned
+            correction, which trains faster; "none": all of it is learned, as published. Not for n2c, n2n, n2v, n2v2.
         value_range: (low, high), the values of images that become 0 and 1; σ, gain and read noise are then in the units
             of the images, and low is the black level of Poisson and Poisson–Gaussian noise. By default 8-bit images
             have 0..255, and so has σ; integers of other types are scaled by their largest value.
@@ -76,6 +78,7 @@ class Denoiser(Training, Inference, keras.Model):
         clipped=None,
         filters=FILTERS,
         estimator_filters=None,
+        mean_start="none",
         **kwargs,
     ):
         kwargs.pop("version", None)
@@ -108,10 +111,13 @@ class Denoiser(Training, Inference, keras.Model):
         self.blindspot_size = blindspot_size
         if self.algorithm.blind and blindspot_size < 1:
             raise ValueError(f"blindspot_size must be 1, 3, 5, … Received: blindspot_size={blindspot_size}")
+        if mean_start != "none" and not self.algorithm.blind:
+            raise ValueError(f"mean_start={mean_start!r} needs a blind spot, which {algorithm} does not have")
         self.network = DenoisingNetwork(
             self.algorithm.components(channels, diagonal_covariance),
             blindspot_size=blindspot_size if self.algorithm.blind else 0,
             filters=self.filters,
+            mean_start=mean_start,
             dtype=self.dtype_policy,
             name="network",
         )
@@ -279,6 +285,7 @@ class Denoiser(Training, Inference, keras.Model):
             "clipped": None if self.clipped is None else list(self.clipped),
             "filters": self.filters,
             "estimator_filters": self.estimator_filters,
+            "mean_start": self.network.mean_start,
             "version": __version__,
         }
 

@@ -61,9 +61,10 @@ _SETTINGS = {
     "clipped": _clipping,
     "filters": _count,
     "estimator_filters": _count,
+    "mean_start": _text,
 }
 # Settings that files of older versions do not have; they are at their default there.
-_LATER = {"value_range": None, "clipped": None, "filters": None, "estimator_filters": None}
+_LATER = {"value_range": None, "clipped": None, "filters": None, "estimator_filters": None, "mean_start": None}
 
 
 def load(path, dtype="float32"):
@@ -96,11 +97,15 @@ def load(path, dtype="float32"):
     return model
 
 
-def filters_of(path):
-    """Filters of the network, and of its estimator, in a model file or a network of the package; raises as `load`."""
+def network_settings_of(path):
+    """What a training that starts from a model takes over from it, by name; raises as `load`.
+
+    Args:
+        path: a model file, or the name of a network of the package.
+    """
     path = _located(path)
-    model = _model(path, _read(path), "float32")
-    return model.filters, model.estimator_filters
+    config = _model(path, _read(path), "float32").get_config()
+    return {name: config[name] for name in ("filters", "estimator_filters", "mean_start")}
 
 
 def _located(path):

@@ -3,9 +3,11 @@
 import keras
 from keras import initializers, layers, ops
 
+from ssdn_keras.choices import MEAN_STARTS, check_choice
 from ssdn_keras.model import upsampled
 from ssdn_keras.model.activation import leaky_relu
 from ssdn_keras.model.layers import PACKAGE, RotateMerge, RotateStack, ShiftConv2D, ShiftPool, pad_above, shift_down
+from ssdn_keras.model.mean_start import CORRECTION, nearest_seen, neighbour_mean
 
 LEVELS = 5
 # Of the encoder, as published; the decoder has twice as many.
@@ -124,16 +126,22 @@ class DenoisingNetwork(layers.Layer):
             square of that many pixels around it.
         zero_output: start with an output of exactly zero. Noise estimation does not converge otherwise.
         filters: of the encoder; 48 as published.
+        mean_start: "neighbours" adds the mean of the pixels next to the blind square to the first C components, which
+            start small; "none" as published.
     """
 
-    def __init__(self, components, blindspot_size=1, zero_output=False, filters=FILTERS, **kwargs):
+    def __init__(self, components, blindspot_size=1, zero_output=False, filters=FILTERS, mean_start="none", **kwargs):
         super().__init__(**kwargs)
         if blindspot_size != 0 and (blindspot_size < 0 or blindspot_size % 2 == 0):
             raise ValueError(f"blindspot_size must be 0 or odd. Received: blindspot_size={blindspot_size}")
+        check_choice("mean_start", mean_start, MEAN_STARTS)
+        if mean_start != "none" and not blindspot_size:
+            raise ValueError(f"mean_start={mean_start!r} needs a network with a blind spot")
         self.components = components
         self.blindspot_size = blindspot_size
         self.zero_output = zero_output
         self.filters = filters
+        self.mean_start = mean_start
         self.trunk = UNet(shifted=blindspot_size > 0, filters=filters, dtype=self.dtype_policy, name="trunk")
         self.stack = RotateStack(dtype=self.dtype_policy)
         self.merge = RotateMerge(dtype=self.dtype_policy)
@@ -153,6 +161,10 @@ class DenoisingNetwork(layers.Layer):
             layer = layers.Conv2D(filters, 1, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
             layer.build((None, None, None, fan_in))
             self.output_layers[name] = layer
+        if self.mean_start != "none":
+            kernel, channels = self.output_layers["nin_c"].kernel, input_shape[-1]
+            part = [CORRECTION] * channels + [1.0] * (self.components - channels)
+            kernel.assign(kernel * ops.convert_to_tensor(part, kernel.dtype))
         super().build(input_shape)
 
     def convolutions(self):
@@ -165,7 +177,7 @@ class DenoisingNetwork(layers.Layer):
         height, width = ops.shape(x)[1], ops.shape(x)[2]
         features = self.trunk(pad_to_multiple(x), training=training)
         if self.blindspot_size:
-            features = shift_down(features, (self.blindspot_size + 1) // 2)
+            features = shift_down(features, nearest_seen(self.blindspot_size))
         return ops.slice(features, (0, 0, 0, 0), (ops.shape(x)[0], height, width, 2 * self.filters))
 
     def _views(self, upright, sideways, training):
@@ -178,13 +190,25 @@ class DenoisingNetwork(layers.Layer):
             x = self.merge(self._views(*self.stack(inputs), training))
         else:
             x = self._view(inputs, training)
-        return self.head(x)
+        return self.head(x, self.start(inputs))
 
-    def head(self, x):
-        """Components from the features of all views, pixel by pixel."""
+    def start(self, x):
+        """What is added to the first components, N×H×W×C as the image; None where nothing is.
+
+        At a pixel it depends on the nearest that it sees and no others.
+        """
+        return None if self.mean_start == "none" else neighbour_mean(x, self.blindspot_size)
+
+    def head(self, x, start=None):
+        """Components from the features of all views and what they start from, pixel by pixel."""
         x = leaky_relu(self.output_layers["nin_a"](x))
         x = leaky_relu(self.output_layers["nin_b"](x))
-        return ops.cast(self.output_layers["nin_c"](x), "float32")
+        x = ops.cast(self.output_layers["nin_c"](x), "float32")
+        if start is None:
+            return x
+        # Apart, not padded and added: TensorFlow 2.21 would make one operation of convolution, bias and sum, and crash.
+        channels = start.shape[-1]
+        return ops.concatenate([x[..., :channels] + start, x[..., channels:]], axis=-1)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.components)
@@ -195,5 +219,6 @@ class DenoisingNetwork(layers.Layer):
             "blindspot_size": self.blindspot_size,
             "zero_output": self.zero_output,
             "filters": self.filters,
+            "mean_start": self.mean_start,
         }
         return {**super().get_config(), **config}

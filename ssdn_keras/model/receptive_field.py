@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ssdn_keras.model.mean_start import nearest_seen
 from ssdn_keras.model.networks import LEVELS
 
 GRID = 2**LEVELS
@@ -50,7 +51,7 @@ def window(first, stop, size, blindspot_size, rows):
         blindspot_size: of the network, 0 if it has none.
         rows: whether the axis is that of the rows, along which the networks with a blind spot are shifted.
     """
-    reach, offset = (_SHIFTED, (blindspot_size + 1) // 2) if rows and blindspot_size else (_EVEN, 0)
+    reach, offset = (_SHIFTED, nearest_seen(blindspot_size)) if rows and blindspot_size else (_EVEN, 0)
     start, last = _needed(first - offset, stop - 1, reach)
     end = stop if reach is _SHIFTED else min(_on_grid(last + 1), size)
     return max(start // GRID * GRID, 0), end

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from ssdn_keras.memory import free_memory, resident_memory
+from ssdn_keras.model.mean_start import nearest_seen
 from ssdn_keras.model.networks import FILTERS
 from ssdn_keras.model.receptive_field import GRID, margins, window_of_step
 
@@ -170,17 +171,27 @@ class _Tiled:
                     part = slice(start, min(start + step, rows.stop))
                     noisy = ops.convert_to_tensor(self._load(self._values, part, columns))
                     seen = features[:, part.start - rows.start : part.stop - rows.start]
-                    store(part, columns, self._outputs(seen, noisy, strength))
+                    store(part, columns, self._outputs(seen, self._start(part, columns), noisy, strength))
                 tell(rows, columns, 1.0 - share)
 
             self._each(denoise)
 
-    def _outputs(self, features, noisy, strength):
+    def _outputs(self, features, start, noisy, strength):
         model = self._model
         found = model.algorithm.outputs(
-            model.network.head(features), noisy, model.noise.model, strength, model.diagonal_covariance
+            model.network.head(features, start), noisy, model.noise.model, strength, model.diagonal_covariance
         )
         return {name: ops.convert_to_numpy(value)[0] for name, value in found.items()}
+
+    def _start(self, rows, columns):
+        """What the network's mean starts from in one part of the image, or None."""
+        network, far = self._model.network, nearest_seen(self._model.network.blindspot_size)
+        if network.mean_start == "none":
+            return None
+        top, left = max(rows.start - far, 0), max(columns.start - far, 0)
+        seen = self._load(self._values, slice(top, rows.stop + far), slice(left, columns.stop + far))
+        start = network.start(ops.cast(ops.convert_to_tensor(seen), network.compute_dtype))
+        return start[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
 
     def _share_of_estimate(self):
         """Part of the whole work that estimating the noise is, by the convolutions' products: one view against four."""

@@ -32,6 +32,7 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
         clipped=clipped,
         filters=settings.filters,
         estimator_filters=settings.estimator_filters,
+        mean_start=settings.mean_start,
         dtype=settings.precision,
         name="denoiser",
     )

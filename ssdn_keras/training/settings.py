@@ -25,6 +25,7 @@ class TrainSettings:
     blindspot_size: int = 1
     filters: int = 48
     estimator_filters: int | None = None
+    mean_start: str = "none"
     train_clean: str | None = None
     train_noisy: str | None = None
     freeze_noise: bool = False
