@@ -24,9 +24,10 @@ def random(*shape):
     return ops.convert_to_tensor(np.random.RandomState(0).standard_normal(shape).astype("float32"))
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("shifted", [True, False])
 @pytest.mark.parametrize("height, width", [(1, 1), (2, 5), (6, 3)])
-def test_convolution_on_the_small_map_is_that_of_the_upsampled_map(shifted, height, width):
+def test_convolution_on_the_small_map_is_that_of_the_upsampled_map(shifted, training, height, width):
     x, kernel = random(2, height, width, 4), random(3, 3, 4, 5) / 6
 
     def plain(x):
@@ -34,7 +35,7 @@ def test_convolution_on_the_small_map_is_that_of_the_upsampled_map(shifted, heig
         return ops.conv(pad_above(large, (3, 3)), kernel) if shifted else ops.conv(large, kernel, padding="same")
 
     def fast(x):
-        return upsampled.convolve_upsampled(x, kernel, shifted)
+        return upsampled.convolve_upsampled(x, kernel, shifted, training)
 
     np.testing.assert_allclose(fast(x), plain(x), rtol=0, atol=1e-5)
     weights = random(2, 2 * height, 2 * width, 5)
@@ -42,7 +43,7 @@ def test_convolution_on_the_small_map_is_that_of_the_upsampled_map(shifted, heig
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def both_ways(monkeypatch, blindspot_size, image, dtype):
+def both_ways(monkeypatch, blindspot_size, image, dtype, training=True):
     """Output, and its gradient by the image, with all fast paths and with none."""
     network = DenoisingNetwork(9, blindspot_size=blindspot_size, dtype=dtype)
     network.build((None, None, None, 3))
@@ -53,15 +54,17 @@ def both_ways(monkeypatch, blindspot_size, image, dtype):
         if not fast:
             monkeypatch.setattr(networks, "inputs_are_square", lambda x: False)
             monkeypatch.setattr(networks, "leaky_relu", lambda x: ops.leaky_relu(x, activation.SLOPE))
-        results.append((np.array(network(image)), input_gradient(lambda x: ops.sum(network(x) * weights), image)))
+        gradient = input_gradient(lambda x: ops.sum(network(x, training=training) * weights), image)
+        results.append((np.array(network(image, training=training)), gradient))
     return results
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("blindspot_size", [0, 1, 3])
 @pytest.mark.parametrize("height, width", [(64, 64), (37, 50)])
-def test_fast_paths_change_nothing(monkeypatch, blindspot_size, height, width):
+def test_fast_paths_change_nothing(monkeypatch, blindspot_size, height, width, training):
     image = np.random.RandomState(1).rand(2, height, width, 3).astype("float32")
-    (fast, _), (plain, _) = both_ways(monkeypatch, blindspot_size, image, "float32")
+    (fast, _), (plain, _) = both_ways(monkeypatch, blindspot_size, image, "float32", training)
     np.testing.assert_allclose(fast, plain, rtol=1e-5, atol=1e-5)  # values up to 3
 
 

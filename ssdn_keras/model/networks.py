@@ -77,7 +77,7 @@ class UNet(layers.Layer):
     def _convolve(self, name, x):
         return leaky_relu(self.convolutions[name](x))
 
-    def _upsample(self, name, x, skip, apart):
+    def _upsample(self, name, x, skip, apart, training):
         """Convolution of [x upsampled ×2, skip]; `apart`: of each part on its own."""
         if not apart:
             return self._convolve(name, ops.concatenate([upsampled.upsample(x), skip], axis=-1))
@@ -87,7 +87,7 @@ class UNet(layers.Layer):
             beside = ops.conv(pad_above(skip, layer.kernel_size), kernel[:, :, below:], padding="valid")
         else:
             beside = ops.conv(skip, kernel[:, :, below:], padding="same")
-        x = upsampled.convolve_upsampled(x, kernel[:, :, :below], self.shifted)
+        x = upsampled.convolve_upsampled(x, kernel[:, :, :below], self.shifted, training)
         return leaky_relu(beside + layer.bias + x)
 
     def call(self, inputs, training=False):
@@ -100,7 +100,7 @@ class UNet(layers.Layer):
         skips.pop()
         apart = upsampled.pays(*inputs.shape[1:3], training, self.compute_dtype)
         for level in range(LEVELS, 0, -1):
-            x = self._upsample(f"dec_conv{level}a", x, skips.pop(), apart)
+            x = self._upsample(f"dec_conv{level}a", x, skips.pop(), apart, training)
             x = self._convolve(f"dec_conv{level}b", x)
         return x
 
