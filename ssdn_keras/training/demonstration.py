@@ -62,7 +62,7 @@ def _affordable_images(settings, seconds):
 
 def _new_model(settings):
     keras.utils.set_random_seed(settings.seed)
-    model = Denoiser(noise=settings.noise, dtype=settings.precision, name="denoiser")
+    model = Denoiser(noise=settings.noise, mean_start=settings.mean_start, dtype=settings.precision, name="denoiser")
     model.compile(
         published_optimizer(
             rate=settings.learning_rate, images=settings.images, minibatch=settings.minibatch,
@@ -143,7 +143,7 @@ def demonstrate(folder, seconds):
     print_table(results)
     settings = TrainSettings(
         noise=NOISE, crop=96, minibatch=1, images=LARGEST, learning_rate=1e-3, ramp_up=0.1, ramp_down=0.5,
-        precision=fast_precision(),
+        mean_start="neighbours", precision=fast_precision(),
     )  # fmt: skip
     images = _affordable_images(settings, seconds)
     settings = TrainSettings(**{**settings.as_dict(), "images": images})
