@@ -58,7 +58,7 @@ def window(first, stop, size, blindspot_size, rows):
 
 
 def window_of_step(first, stop, size, step, blindspot_size, rows):
-    """As `window` for at most `step` positions, but wider, so that the network sees few different lengths.
+    """As `window`, but wider for up to `step` positions, so that the network sees few different lengths.
 
     After padding to the grid these are two: at a border of the image, and between its borders. What a backend keeps for
     each shape, tens of megabytes for TensorFlow in bfloat16, would add up otherwise.
@@ -73,8 +73,8 @@ def window_of_step(first, stop, size, step, blindspot_size, rows):
             return 0, size
         begin = min(start, _on_grid(size - length))
         if end <= begin + length:
-            break
-    return begin, min(begin + length, size)
+            return begin, min(begin + length, size)
+    return start, end  # of more than a step: a rest of larger tiles, for which there was no memory
 
 
 def _on_grid(length):
