@@ -170,11 +170,7 @@ def training_crops(
     """
     value_range = checked_range(value_range)
     method, spec = _method(algorithm, add_noise), _noise(noise, add_noise, value_range)
-    for name, value in (("crop", crop), ("minibatch", minibatch)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1. Received: {name}={value}")
-    if minibatch % workers or not 0 <= worker < workers:
-        raise ValueError(f"a minibatch of {minibatch} has no part {worker} of {workers} equal ones")
+    _check_sizes(crop, minibatch, worker, workers)
     masking = None
     if method.replacement is not None:
         masking = Masking(method.replacement, n2v_box, n2v_percentage, n2v_neighbourhood)
@@ -187,6 +183,14 @@ def training_crops(
     crops = _Crops(source, crop, seed, frozen, value_range, augment)
     example = _Examples(crops, spec, add_noise, versions, clip_noise, channels, masking, length)
     return _batches(example, start, count, minibatch, worker, workers)
+
+
+def _check_sizes(crop, minibatch, worker, workers):
+    for name, value in (("crop", crop), ("minibatch", minibatch)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1. Received: {name}={value}")
+    if minibatch % workers or not 0 <= worker < workers:
+        raise ValueError(f"a minibatch of {minibatch} has no part {worker} of {workers} equal ones")
 
 
 def _leave_gpus_to_torch():
