@@ -59,7 +59,7 @@ def main(flags, _):
     from ssdn_keras.benchmarking.device import has_gpu
     from ssdn_keras.benchmarking.training import repeated_minibatch
     from ssdn_keras.model.denoiser import Denoiser
-    from ssdn_keras.model.schedule import published_optimizer
+    from ssdn_keras.model.optimizers import published_optimizer
 
     clocks, trainings = {name: Clock() for name in NAMES}, {}
     for name in NAMES:

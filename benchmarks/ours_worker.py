@@ -18,7 +18,7 @@ def build(settings):
     from ssdn_keras.benchmarking import device
     from ssdn_keras.benchmarking.training import repeated_minibatch
     from ssdn_keras.model.denoiser import Denoiser
-    from ssdn_keras.model.schedule import published_optimizer
+    from ssdn_keras.model.optimizers import published_optimizer
 
     model = Denoiser(
         noise="gauss25", noise_parameter=settings["noise_parameter"], algorithm=settings["algorithm"],

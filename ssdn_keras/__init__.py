@@ -20,7 +20,7 @@ _HOMES = {
     "ShiftConv2D": "ssdn_keras.model.layers",
     "ShiftPool": "ssdn_keras.model.layers",
     "load": "ssdn_keras.model.files",
-    "published_optimizer": "ssdn_keras.model.schedule",
+    "published_optimizer": "ssdn_keras.model.optimizers",
 }
 _MODULES = {"data": "ssdn_keras.data", "layers": "ssdn_keras.model.layers", "original": "ssdn_keras.interop.original"}
 

@@ -21,5 +21,8 @@ MAX_PIXELS = 2**28
 # What the mean of a network may start from, here for the same reason; `model.mean_start` has what it is.
 MEAN_STARTS = ("none", "neighbours")
 
+# Optimisers and their learning rates (Adam's as published), here for the same reason; see `model.optimizers`.
+OPTIMIZERS = {"adam": 3e-4, "muon": 1e-3}
+
 # Formats of exported denoisers, here for the same reason; `exporting.formats` has what they are.
 EXPORT_FORMATS = ("saved_model", "onnx", "safetensors")

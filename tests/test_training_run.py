@@ -42,7 +42,7 @@ def stop_at(monkeypatch, step):
 
 @pytest.mark.parametrize("changes", [
     {}, {"noise_parameter": "per_image", "ema": 0.9}, {"algorithm": "n2n", "noise": "impulse0_100"},
-    {"algorithm": "n2v", "freeze_noise": True},
+    {"algorithm": "n2v", "freeze_noise": True}, {"optimizer": "muon", "filters": 8},
 ])  # fmt: skip
 def test_a_training_that_was_stopped_gives_the_same_weights(settings, tmp_path, monkeypatch, changes):
     settings = dataclasses.replace(settings, **changes)

@@ -1,4 +1,4 @@
-"""The published optimiser: Adam and the ramps of its learning rate."""
+"""The ramps of the learning rate."""
 
 import math
 
@@ -50,20 +50,3 @@ class RampedLearningRate(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self):
         names = ("rate", "images", "minibatch", "ramp_up", "ramp_down", "first_step")
         return {name: getattr(self, name) for name in names}
-
-
-def published_optimizer(ema=None, **schedule):
-    """Adam with β1 = 0.9, β2 = 0.99, ε = 1e-8 and the ramped learning rate.
-
-    Args:
-        ema: momentum of an exponential moving average of the weights that replaces them at the end, or None.
-        schedule: arguments of `RampedLearningRate`.
-    """
-    return keras.optimizers.Adam(
-        learning_rate=RampedLearningRate(**schedule),
-        beta_1=0.9,
-        beta_2=0.99,
-        epsilon=1e-8,
-        use_ema=ema is not None,
-        ema_momentum=ema if ema is not None else 0.99,
-    )

@@ -15,7 +15,7 @@ from ssdn_keras.evaluation import metrics, protocol
 from ssdn_keras.evaluation.picture import caption_grid
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.model.files import load
-from ssdn_keras.model.schedule import published_optimizer
+from ssdn_keras.model.optimizers import published_optimizer
 from ssdn_keras.noise import parse_noise
 from ssdn_keras.training.models import save_model
 from ssdn_keras.training.precision import fast_precision

@@ -6,7 +6,7 @@ import numpy as np
 from ssdn_keras.data.images import write_atomically
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.model.files import load
-from ssdn_keras.model.schedule import published_optimizer
+from ssdn_keras.model.optimizers import make_optimizer
 
 
 def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_range=None, clipped=None):
@@ -42,7 +42,8 @@ def make_model(settings, resumed=False, compiler="auto", rate_factor=1.0, value_
         if settings.init:
             copy_weights(load(settings.init), model, settings.init)
     model.compile(
-        published_optimizer(
+        make_optimizer(
+            settings.optimizer,
             ema=settings.ema,
             rate=settings.learning_rate * rate_factor,
             images=settings.images,

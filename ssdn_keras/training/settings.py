@@ -37,6 +37,7 @@ class TrainSettings:
     augment: bool = False
     crop: int = 256
     minibatch: int = 4
+    optimizer: str = "adam"
     learning_rate: float = 3e-4
     ramp_up: float = 0.1
     ramp_down: float = 0.3
