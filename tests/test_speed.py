@@ -53,7 +53,7 @@ def both_ways(monkeypatch, blindspot_size, image, dtype, training=True):
         monkeypatch.setattr(upsampled, "pays", lambda *size, fast=fast: fast)
         if not fast:
             monkeypatch.setattr(networks, "inputs_are_square", lambda x: False)
-            monkeypatch.setattr(networks, "leaky_relu", lambda x: ops.leaky_relu(x, activation.SLOPE))
+            monkeypatch.setattr(networks, "leaky_relu", activation.plain_leaky_relu)
         gradient = input_gradient(lambda x: ops.sum(network(x, training=training) * weights), image)
         results.append((np.array(network(image, training=training)), gradient))
     return results
@@ -109,6 +109,17 @@ def test_leaky_relu_and_its_gradient():
     np.testing.assert_array_equal(activation.leaky_relu(ops.convert_to_tensor(x)), np.array(ops.leaky_relu(x, 0.1)))
     gradient = input_gradient(lambda x: ops.sum(activation.leaky_relu(x)), x)
     np.testing.assert_allclose(gradient[[0, 1, 3, 4]], [0.1, 0.1, 1, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("padding", [None, [[0, 0], [2, 0], [1, 1], [0, 0]]])
+def test_padded_leaky_relu_and_its_gradient(padding):
+    x, weights = random(2, 5, 4, 3), random(2, 5 + 2 * bool(padding), 4 + 2 * bool(padding), 3)
+    both = activation.leaky_relu, activation.plain_leaky_relu
+    results = [np.array(f(x, padding)) for f in both]
+    np.testing.assert_array_equal(*results)
+    assert results[0].shape == weights.shape
+    gradients = [input_gradient(lambda x, f=f: ops.sum(f(x, padding) * weights), np.array(x)) for f in both]
+    np.testing.assert_array_equal(*gradients)
 
 
 def test_operations_are_those_of_the_published_network():

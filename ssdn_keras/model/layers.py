@@ -11,12 +11,17 @@ def shift_down(x, rows):
     return ops.pad(x, [[0, 0], [rows, 0], [0, 0], [0, 0]])
 
 
-def pad_above(x, kernel_size):
-    """Pad N×H×W×C so that a "valid" convolution by an odd kernel sees no row below its output row."""
+def padding_above(kernel_size):
+    """Zeros around N×H×W×C with which a "valid" convolution by an odd kernel sees no row below its output row."""
     height, width = kernel_size
     side = (width - 1) // 2
+    return [[0, 0], [height - 1, 0], [side, side], [0, 0]]
+
+
+def pad_above(x, kernel_size):
+    """Pad N×H×W×C so that a "valid" convolution by an odd kernel sees no row below its output row."""
     # Padding apart from the convolution: explicit padding inside it is 30 times slower in bfloat16 on a CPU.
-    return ops.pad(x, [[0, 0], [height - 1, 0], [side, side], [0, 0]])
+    return ops.pad(x, padding_above(kernel_size))
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -40,8 +45,14 @@ class ShiftConv2D(layers.Conv2D):
         if set(self.strides) | set(self.dilation_rate) | {self.groups} != {1}:
             raise ValueError("ShiftConv2D supports strides, dilation_rate and groups of 1 only.")
 
-    def call(self, inputs):
-        return super().call(pad_above(inputs, self.kernel_size))
+    @property
+    def padding_before(self):
+        """Zeros around the input, as for `keras.ops.pad`."""
+        return padding_above(self.kernel_size)
+
+    def call(self, inputs, padded=False):
+        """Convolve; `padded`: the input has its zeros already."""
+        return super().call(inputs if padded else ops.pad(inputs, self.padding_before))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
@@ -51,12 +62,17 @@ class ShiftConv2D(layers.Conv2D):
 class ShiftPool(layers.Layer):
     """2×2 max pooling of the map shifted down by one row, so that a pooled row sees no row below its upper one."""
 
-    def call(self, inputs):
-        pooled = ops.max_pool(ops.pad(inputs, [[0, 0], [1, 0], [0, 0], [0, 0]]), 2, strides=2, padding="valid")
-        height = inputs.shape[1]
-        if height is not None and height % 2 == 0:
+    padding_before = ((0, 0), (1, 0), (0, 0), (0, 0))
+
+    def call(self, inputs, padded=False):
+        """Pool; `padded`: the input has its zeros already."""
+        x = inputs if padded else ops.pad(inputs, self.padding_before)
+        pooled = ops.max_pool(x, 2, strides=2, padding="valid")
+        shifted = x.shape[1]
+        if shifted is not None and shifted % 2 == 1:
             return pooled  # the row that the shift pushes out has no partner and is not pooled
-        batch, height, width, channels = ops.shape(inputs)
+        batch, shifted, width, channels = ops.shape(x)
+        height = shifted - 1
         return ops.slice(pooled, (0, 0, 0, 0), (batch, height // 2, width // 2, channels))
 
     def compute_output_shape(self, input_shape):

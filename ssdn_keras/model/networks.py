@@ -74,13 +74,22 @@ class UNet(layers.Layer):
             below = decoder
         super().build(input_shape)
 
-    def _convolve(self, name, x):
-        return leaky_relu(self.convolutions[name](x))
+    def _convolve(self, name, x, following=None):
+        """Convolution and activation, the latter padded for the layer that follows."""
+        return self._activate(self.convolutions[name](x), following)
 
-    def _upsample(self, name, x, skip, apart, training):
-        """Convolution of [x upsampled ×2, skip]; `apart`: of each part on its own."""
+    def _activate(self, x, following=None):
+        return leaky_relu(x, following.padding_before if following is not None and self.shifted else None)
+
+    def _apply_padded(self, layer, x):
+        """A layer to what `_convolve` or `_activate` has padded for it."""
+        return layer(x, padded=True) if self.shifted else layer(x)
+
+    def _upsample(self, level, x, skip, apart, training):
+        """Convolution of [x upsampled ×2, skip], padded for the next; `apart`: of each part on its own."""
+        name, following = f"dec_conv{level}a", self.convolutions[f"dec_conv{level}b"]
         if not apart:
-            return self._convolve(name, ops.concatenate([upsampled.upsample(x), skip], axis=-1))
+            return self._convolve(name, ops.concatenate([upsampled.upsample(x), skip], axis=-1), following)
         layer, below = self.convolutions[name], x.shape[-1]
         kernel = ops.convert_to_tensor(layer.kernel)
         if self.shifted:
@@ -88,20 +97,23 @@ class UNet(layers.Layer):
         else:
             beside = ops.conv(skip, kernel[:, :, below:], padding="same")
         x = upsampled.convolve_upsampled(x, kernel[:, :, :below], self.shifted, training)
-        return leaky_relu(beside + layer.bias + x)
+        return self._activate(beside + layer.bias + x, following)
 
     def call(self, inputs, training=False):
         skips = [inputs]
-        x = self._convolve("enc_conv0", inputs)
-        for level in range(1, LEVELS + 1):
-            x = self.pool(self._convolve(f"enc_conv{level}", x))
+        second = self.convolutions["enc_conv1"]
+        x = self._apply_padded(second, self._convolve("enc_conv0", inputs, second))
+        x = self._apply_padded(self.pool, self._activate(x, self.pool))
+        skips.append(x)
+        for level in range(2, LEVELS + 1):
+            x = self._apply_padded(self.pool, self._convolve(f"enc_conv{level}", x, self.pool))
             skips.append(x)
         x = self._convolve(f"enc_conv{LEVELS + 1}", x)
         skips.pop()
         apart = upsampled.pays(*inputs.shape[1:3], training, self.compute_dtype)
         for level in range(LEVELS, 0, -1):
-            x = self._upsample(f"dec_conv{level}a", x, skips.pop(), apart, training)
-            x = self._convolve(f"dec_conv{level}b", x)
+            x = self._upsample(level, x, skips.pop(), apart, training)
+            x = self._activate(self._apply_padded(self.convolutions[f"dec_conv{level}b"], x))
         return x
 
     def compute_output_shape(self, input_shape):
