@@ -2,6 +2,7 @@
 
 import sys
 
+from ssdn_keras.choices import OPTIMIZERS
 from ssdn_keras.cli import Command, UsageError, checked, make_folder
 
 COMMAND = Command(
@@ -44,7 +45,12 @@ COMMAND.group("Training, the same for all methods")
 COMMAND.integer("images", 200_000, "Length of each training, in crops.", lowest=1)
 COMMAND.integer("crop", 256, "Side of the square training crops, in pixels.", lowest=1)
 COMMAND.integer("minibatch", 4, "Crops per step.", lowest=1)
-COMMAND.number("learning_rate", 3e-4, "Rate of Adam between the ramps.", lowest=0)
+COMMAND.integer("filters", 48, "Width of the networks, as of `train`.", lowest=1, highest=1024)
+COMMAND.choice("optimizer", "adam", tuple(OPTIMIZERS), "adam, as published; or muon, which needs far fewer images.")
+COMMAND.number(
+    "learning_rate", None, "Rate between the ramps. By default 0.0003 for adam, as published, and 0.001 for muon.",
+    lowest=0,
+)  # fmt: skip
 COMMAND.integer("seed", 0, "Seed of weights, crops and noise.", lowest=0, highest=2**32 - 1)
 COMMAND.choice(
     "precision", "float32", ("float32", "mixed_bfloat16"), "What the networks compute in, in training and evaluation."
@@ -92,8 +98,11 @@ def read_settings(flags):
     if spec.levels is None:
         raise UsageError(f"--noise={flags.noise}: give a level to add, such as {spec.examples[0]}")
     test_sets = checked(parse_test_sets, flags.evaluate)
-    shared = ("train_clean", "noise", "images", "crop", "minibatch", "channels", "learning_rate", "freeze_noise",
-              "seed", "precision", "ema", "repeats", "limit", "val_images", "validate_every")  # fmt: skip
+    if flags.learning_rate is None:
+        flags.learning_rate = OPTIMIZERS[flags.optimizer]
+    shared = ("train_clean", "noise", "images", "crop", "minibatch", "channels", "filters", "optimizer",
+              "learning_rate", "freeze_noise", "seed", "precision", "ema", "repeats", "limit", "val_images",
+              "validate_every")  # fmt: skip
     settings = Reproduction(
         **{name: flags[name].value for name in shared},
         evaluate=tuple((test_set.name, str(test_set.folder)) for test_set in test_sets),

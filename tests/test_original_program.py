@@ -68,6 +68,7 @@ def test_what_is_not_a_checkout_or_fails_ends_in_one_line(checkout, tmp_path, ph
           f"--original={tmp_path}")  # fmt: skip
     fails(capfd, 1, "needs --original", "reproduce", *flags, "--rows=original")
     fails(capfd, 1, "--freeze_noise", "reproduce", *flags, "--rows=nlm", f"--original={checkout}", "--freeze_noise")
+    fails(capfd, 1, "--optimizer", "reproduce", *flags, "--rows=nlm", f"--original={checkout}", "--optimizer=muon")
     assert not (tmp_path / "out").exists()
     (checkout / "selfsupervised_denoising.py").write_text("raise RuntimeError('no such GPU')")
     with pytest.raises(ValueError, match="no such GPU"):

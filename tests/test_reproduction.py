@@ -14,6 +14,7 @@ from ssdn_keras.evaluation.rows_file import RowsFile
 from ssdn_keras.reproduction import figures, page, table, timing
 from ssdn_keras.reproduction.results import Outcome, largest_fall
 from ssdn_keras.reproduction.rows import REPORT_ROWS, ROWS
+from ssdn_keras.reproduction.settings import FILE
 
 LENGTH = ["--images=8", "--crop=16", "--minibatch=2", "--validate_every=4", "--val_images=1", "--limit=2"]
 THREE = "--rows=nlm,n2v,ssdn_known"
@@ -74,7 +75,22 @@ def test_one_command_writes_everything_and_started_again_repeats_nothing(
     fails(capfd, 1, "--images was 8, is 9", "reproduce", *arguments(photographs, out, THREE, "--images=9"))
     fails(capfd, 1, "--freeze_noise was False, is True", "reproduce",
           *arguments(photographs, out, THREE, "--freeze_noise"))  # fmt: skip
+    fails(capfd, 1, "--optimizer was adam, is muon", "reproduce",
+          *arguments(photographs, out, THREE, "--optimizer=muon"))  # fmt: skip
     assert (out / "table.md").read_text() == before
+
+    definition = json.loads((out / FILE).read_text())
+    (out / FILE).write_text(json.dumps({name: definition[name] for name in definition if name != "optimizer"}))
+    assert run(capfd, "reproduce", *arguments(photographs, out, THREE))[0] == 0  # an older version knew Adam alone
+
+
+def test_all_rows_have_the_same_optimiser_rate_and_width(capfd, tmp_path, photographs, quick_timing):
+    flags = ["--rows=n2v,ssdn_known", "--optimizer=muon", "--filters=4"]
+    code, printed, err = run(capfd, "reproduce", *arguments(photographs, tmp_path / "out", *flags))
+    assert code == 0 and "4 filters, muon, rate 0.001" in printed, err
+    for row in ("n2v", "ssdn_known"):
+        lines = (tmp_path / "out" / "rows" / row / "flags.cfg").read_text().splitlines()
+        assert {"--optimizer=muon", "--learning_rate=0.001", "--filters=4"} <= set(lines)
 
 
 @pytest.mark.slow

@@ -9,6 +9,8 @@ LEVELS_DIFFER = 0.15
 _CROP, _CROP_MULTIPLE, _SMALLEST_CROP = 64, 8, 32
 # A crop a step: with few images many small steps teach more than few large ones (docs/training-efficiency.md).
 _MINIBATCH, _IMAGES = 1, {"known": 10_000, "per_image": 20_000}
+# What else learns faster than what was published (the same page).
+_FASTER = {"optimizer": "muon", "mean_start": "neighbours"}
 # Networks take the noise of photon counts to be that of at least this share of white.
 _DARKEST = 1e-3
 # Noise takes values below black by so many standard deviations at most, but for a percent.
@@ -135,7 +137,7 @@ def train_flags(overall, source, black_level, blind_spot, run_dir):
     else:
         flags |= noise_flags(overall, black_level)
     size = {"crop": crop_of(overall)[0], "minibatch": _MINIBATCH, "images": images}
-    return flags | {"channels": _channels(overall), **size, "run_dir": run_dir}
+    return flags | {"channels": _channels(overall), **size, **_FASTER, "run_dir": run_dir}
 
 
 def command(flags):

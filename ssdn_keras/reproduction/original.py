@@ -37,8 +37,8 @@ class OriginalTraining:
         if checkout is None:
             raise ValueError(f"the row {row.name} needs --original, the folder of a checkout of the authors' program")
         check_checkout(checkout)
-        for name in ("freeze_noise", "ema"):
-            if getattr(settings, name):
+        for name, published in (("freeze_noise", False), ("ema", None), ("optimizer", "adam"), ("filters", 48)):
+            if getattr(settings, name) != published:
                 raise ValueError(f"the row {row.name} cannot be trained with --{name}; leave it out of --rows")
         # Two processes share the GPU: neither may take all of its memory at the start.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

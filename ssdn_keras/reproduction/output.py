@@ -21,8 +21,9 @@ def describe(comparison, outcomes):
     )
     notes = [
         f"{settings.noise}. Every learned method: {settings.images:,} crops of {settings.crop}×{settings.crop} in "
-        f"minibatches of {settings.minibatch}, the same crops in the same order, {noise}. Rate "
-        f"{settings.learning_rate:g} with the published ramps, {settings.precision}, seed {settings.seed}"
+        f"minibatches of {settings.minibatch}, the same crops in the same order, {noise}. "
+        f"{settings.filters} filters, {settings.optimizer}, rate {settings.learning_rate:g} with the published ramps, "
+        f"{settings.precision}, seed {settings.seed}"
         + ("." if settings.ema is None else f"; moving average with momentum {settings.ema:g} (curves: without it)."),
         f"{len(comparison.source)} training images. Evaluated on {sets}: PSNR and SSIM of 8-bit images, means over "
         "images and repeats; the same noise for all methods.",

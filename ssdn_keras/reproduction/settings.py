@@ -27,6 +27,8 @@ class Reproduction:
     crop: int = 256
     minibatch: int = 4
     channels: int = 3
+    filters: int = 48
+    optimizer: str = "adam"
     learning_rate: float = 3e-4
     freeze_noise: bool = False
     seed: int = 0
@@ -60,13 +62,15 @@ class Reproduction:
         mine["train_clean"] = str(Path(self.train_clean).resolve())
         if path.exists():
             try:
-                theirs = dict(json.loads(path.read_text()))
+                # What an older version did not have was at its default there.
+                defaults = {field.name: field.default for field in dataclasses.fields(self)}
+                theirs = {**defaults, **dict(json.loads(path.read_text()))}
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{path}: damaged ({error}); give another --out") from None
             different = [
-                f"--{name} was {theirs.get(name)}, is {value}"
+                f"--{name} was {theirs[name]}, is {value}"
                 for name, value in mine.items()
-                if name not in _FREE and theirs.get(name) != value
+                if name not in _FREE and theirs[name] != value
             ]
             if different:
                 raise ValueError(f"{out}: belongs to another reproduction ({', '.join(different)}); give another --out")

@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 from skimage import data as photographs
 
@@ -13,11 +12,9 @@ from ssdn_keras.data.images import save_image
 from ssdn_keras.data.pipeline import training_crops
 from ssdn_keras.evaluation import metrics, protocol
 from ssdn_keras.evaluation.picture import caption_grid
-from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.model.files import load
-from ssdn_keras.model.optimizers import published_optimizer
 from ssdn_keras.noise import parse_noise
-from ssdn_keras.training.models import save_model
+from ssdn_keras.training.models import make_model, save_model
 from ssdn_keras.training.precision import fast_precision
 from ssdn_keras.training.progress import Progress
 from ssdn_keras.training.settings import TrainSettings
@@ -49,7 +46,7 @@ def _crops(settings, start, count):
 
 def _affordable_images(settings, seconds):
     """How many crops can be trained on in the given time: a few steps of a throw-away network are timed."""
-    model = _new_model(settings)
+    model = make_model(settings)
     steps = list(_crops(settings, 0, settings.minibatch * (WARM_UP + TIMED)))
     times = []
     for x, y in steps:
@@ -60,21 +57,9 @@ def _affordable_images(settings, seconds):
     return min(max(images, SMALLEST), LARGEST)
 
 
-def _new_model(settings):
-    keras.utils.set_random_seed(settings.seed)
-    model = Denoiser(noise=settings.noise, mean_start=settings.mean_start, dtype=settings.precision, name="denoiser")
-    model.compile(
-        published_optimizer(
-            rate=settings.learning_rate, images=settings.images, minibatch=settings.minibatch,
-            ramp_up=settings.ramp_up, ramp_down=settings.ramp_down,
-        )
-    )  # fmt: skip
-    return model
-
-
 def train_network(settings):
     """Train on frozen noisy versions of the photographs; the bar's PSNR is that of the training crops."""
-    model = _new_model(settings)
+    model = make_model(settings)
     model.fit(
         _crops(settings, 0, settings.steps * settings.minibatch),
         verbose=0, callbacks=[Progress(settings, 0, window=50)],
@@ -142,8 +127,8 @@ def demonstrate(folder, seconds):
     print(f"the network that comes with the package, {shipped.COLOUR}, on two photographs with noise of σ = 25:")
     print_table(results)
     settings = TrainSettings(
-        noise=NOISE, crop=96, minibatch=1, images=LARGEST, learning_rate=1e-3, ramp_up=0.1, ramp_down=0.5,
-        mean_start="neighbours", precision=fast_precision(),
+        noise=NOISE, crop=96, minibatch=1, images=LARGEST, optimizer="muon", learning_rate=1e-3, ramp_up=0.1,
+        ramp_down=0.5, filters=24, mean_start="neighbours", precision=fast_precision(),
     )  # fmt: skip
     images = _affordable_images(settings, seconds)
     settings = TrainSettings(**{**settings.as_dict(), "images": images})
