@@ -9,6 +9,8 @@ python=${PYTHON:-python}
 pytorch_python=${3:-$python}
 crop=${CROP:-256} steps=${STEPS:-50} rounds=${ROUNDS:-5} image=${IMAGE:-768x512}
 here=$(dirname "$0")
+# No program takes all of the card's memory at its start.
+export TF_FORCE_GPU_ALLOW_GROWTH=true XLA_PYTHON_CLIENT_PREALLOCATE=false
 end=$(($(date +%s) + ${SECONDS_IN_ALL:-460}))
 failed=0
 mkdir -p "$out" || exit 1

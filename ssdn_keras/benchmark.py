@@ -1,6 +1,7 @@
 """python -m ssdn_keras.benchmark: how fast a denoiser trains and denoises here, and what the machine could do."""
 
 from ssdn_keras.benchmarking.settings import COMPILERS, PARTS, PRECISIONS, Settings, parse_parts, parse_size
+from ssdn_keras.choices import MEAN_STARTS, OPTIMIZERS
 from ssdn_keras.cli import Command, UsageError, checked, make_folder, say
 
 COMMAND = Command(
@@ -14,14 +15,18 @@ COMMAND.string("parts", ",".join(PARTS), "What to measure, joined by commas; inp
 COMMAND.string("noise", "gauss25", "Noise model and level.")
 COMMAND.choice("noise_parameter", "known", ("known", "global", "per_image"), "How the noise parameter is known.")
 COMMAND.string("algorithm", "ssdn", "What the network learns from: ssdn, ssdn_mean, n2c, n2n, n2v or n2v2.")
-COMMAND.integer("channels", 3, "Channels of the images: 1 or 3.", lowest=1, highest=3)
+COMMAND.integer("channels", 3, "Channels of the images.", lowest=1, highest=64)
 COMMAND.switch("diagonal_covariance", False, "A prior whose channels are independent.")
 COMMAND.integer("blindspot_size", 1, "Width of the blind spot: 1, 3, 5, …", lowest=1)
+COMMAND.integer("filters", 48, "Width of the network, as of `train`.", lowest=1, highest=1024)
+COMMAND.integer("estimator_filters", None, "The same of the network that estimates the noise.", lowest=1, highest=1024)
+COMMAND.choice("mean_start", "none", MEAN_STARTS, "What the mean starts from, as of `train`.")
 COMMAND.choice("precision", "float32", tuple(PRECISIONS), "What the networks compute in.")
 COMMAND.choice("xla", "auto", tuple(COMPILERS), "Whether to compile with XLA; auto: with JAX, and on a GPU.")
 COMMAND.group("Training")
 COMMAND.integer("crop", 64, "Side of the crops, in pixels.", lowest=1, highest=16384)
 COMMAND.integer("minibatch", 4, "Crops per minibatch.", lowest=1)
+COMMAND.choice("optimizer", "adam", tuple(OPTIMIZERS), "As of `train`.")
 COMMAND.integer("steps", 4, "Steps of each figure; on a GPU take 20 or more.", lowest=1)
 COMMAND.integer("steps_per_execution", 1, "Steps that Keras runs in one call.", lowest=1)
 COMMAND.group("Denoising")
@@ -41,8 +46,6 @@ def main(flags, _):
     parts, image = checked(parse_parts, flags.parts), checked(parse_size, flags.image)
     if parts == ("input",) and not flags.train_clean:
         raise UsageError("the input pipeline needs images: give --train_clean")
-    if flags.channels == 2:
-        raise UsageError("--channels is 1 or 3")
     if flags.steps % flags.steps_per_execution:
         raise UsageError("--steps must be a multiple of --steps_per_execution")
     if flags.output:

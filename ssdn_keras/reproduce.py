@@ -98,8 +98,6 @@ def read_settings(flags):
     if spec.levels is None:
         raise UsageError(f"--noise={flags.noise}: give a level to add, such as {spec.examples[0]}")
     test_sets = checked(parse_test_sets, flags.evaluate)
-    if flags.learning_rate is None:
-        flags.learning_rate = OPTIMIZERS[flags.optimizer]
     shared = ("train_clean", "noise", "images", "crop", "minibatch", "channels", "filters", "optimizer",
               "learning_rate", "freeze_noise", "seed", "precision", "ema", "repeats", "limit", "val_images",
               "validate_every")  # fmt: skip

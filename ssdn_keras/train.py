@@ -101,8 +101,8 @@ COMMAND.group("Optimisation")
 COMMAND.integer("images", 2_000_000, "Length of the training, in crops.", lowest=1)
 COMMAND.integer("minibatch", 4, "Crops per step.", lowest=1)
 COMMAND.choice(
-    "optimizer", "adam", tuple(OPTIMIZERS), "adam, as published; or muon, which needs a third of the images or fewer: "
-    "it gives all directions of a kernel's update the same length.",
+    "optimizer", "adam", tuple(OPTIMIZERS), "adam, as published; or muon, which learns faster: it gives all directions "
+    "of a kernel's update the same length.",
 )  # fmt: skip
 COMMAND.number(
     "learning_rate", None, "Rate between the ramps. By default 0.0003 for adam, as published, and 0.001 for muon.",
@@ -237,8 +237,6 @@ def read_settings(flags):
         raise UsageError(
             f"--mean_start=neighbours needs a blind spot, which --algorithm={flags.algorithm} does not have"
         )
-    if flags.learning_rate is None:
-        flags.learning_rate = OPTIMIZERS[flags.optimizer]
     values = {name: flags[name].value for name in TrainSettings.__dataclass_fields__}
     return TrainSettings.with_absolute_paths(**{**values, **_of_network(flags, TrainSettings)})
 

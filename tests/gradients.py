@@ -25,6 +25,29 @@ def input_gradient(function, x):
     return np.array(tf.convert_to_tensor(tape.gradient(value, x)))
 
 
+def weight_gradients(function, layer, x):
+    """Gradients of the scalar function(x) with respect to the weights of a layer."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        def value(weights):
+            with keras.StatelessScope(state_mapping=list(zip(layer.trainable_variables, weights, strict=True))):
+                return function(x)
+
+        return list(map(np.array, jax.grad(value)([v.value for v in layer.trainable_variables])))
+    if keras.backend.backend() == "torch":
+        import torch
+
+        with torch.enable_grad():
+            gradients = torch.autograd.grad(function(x), [v.value for v in layer.trainable_variables])
+        return [keras.ops.convert_to_numpy(gradient) for gradient in gradients]
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        value = function(x)
+    return list(map(np.array, tape.gradient(value, layer.trainable_variables)))
+
+
 def loss_gradients(model, x, y):
     """(loss, gradients in the order of model.trainable_variables) of the training loss."""
     if keras.backend.backend() == "jax":

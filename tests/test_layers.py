@@ -28,6 +28,18 @@ def test_shift_pool_pools_the_shifted_map(height):
     assert layer.compute_output_shape(x.shape) == expected.shape
 
 
+@pytest.mark.parametrize("layer", [
+    ssdn_keras.ShiftConv2D(4), ssdn_keras.ShiftConv2D(4, (5, 3)), ssdn_keras.ShiftPool(),
+])  # fmt: skip
+@pytest.mark.parametrize("height", [6, 7])
+def test_an_input_may_have_its_zeros_already(layer, height):
+    x = np.random.RandomState(4).randn(2, height, 6, 3).astype("float32")
+    padded = np.pad(x, layer.padding_before)
+    np.testing.assert_array_equal(layer(padded, padded=True), layer(x))
+    symbolic = layer(keras.Input(padded.shape[1:]), padded=True)
+    assert symbolic.shape[1:] == layer(x).shape[1:] == layer(keras.Input(x.shape[1:])).shape[1:]
+
+
 def test_rotations_are_those_of_numpy():
     x = np.random.RandomState(2).randn(2, 4, 6, 3).astype("float32")
     upright, sideways = ssdn_keras.RotateStack()(x)

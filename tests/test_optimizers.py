@@ -1,5 +1,7 @@
 """The published Adam, and Muon, which gives all directions of a kernel's update the same length."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from command_line import fails, run
 import ssdn_keras
 from ssdn_keras.model.muon import UPDATE_SIZE, Muon, orthogonalise
 from ssdn_keras.model.optimizers import make_optimizer
+from ssdn_keras.reproduction.settings import Reproduction
+from ssdn_keras.training.settings import TrainSettings
 
 
 @pytest.mark.parametrize("shape", [(27, 8), (8, 27), (16, 16), (5, 1)])
@@ -78,7 +82,7 @@ def test_it_learns():
 
 def test_compile_takes_its_name_and_stretches_the_published_ramps_over_the_fit():
     model = ssdn_keras.Denoiser("gauss25", channels=1, filters=4)
-    model.compile("muon")
+    model.compile("Muon")
     assert isinstance(model.optimizer, Muon)
     model.fit(np.random.RandomState(0).rand(10, 32, 32, 1).astype("float32"), batch_size=1, verbose=0)
     rates = [float(model.optimizer._learning_rate(step)) for step in (0, 1, 6, 10)]
@@ -102,6 +106,12 @@ def test_it_is_the_same_again_from_its_configuration():
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is Muon and again.get_config() == optimizer.get_config()
     assert again.adam_layers == ("nin_c",) and (again.beta_1, again.beta_2, again.epsilon) == (0.9, 0.99, 1e-8)
+
+
+@pytest.mark.parametrize("make", [TrainSettings, partial(Reproduction, train_clean="x", evaluate=())])
+def test_settings_have_the_rate_of_their_optimiser(make):
+    assert [make(optimizer=name).learning_rate for name in ("adam", "muon")] == [3e-4, 1e-3]
+    assert make(optimizer="muon", learning_rate=2e-3).learning_rate == 2e-3
 
 
 def test_another_name_is_refused():

@@ -56,8 +56,9 @@ before, first = momenta(), []
 
 class First(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        if batch == 0:  # Adam's first moment keeps nine tenths and takes a tenth of the gradient; Muon's is as linear
-            first.extend(10 * (new - 0.9 * old) for new, old in zip(momenta(), before))
+        if batch == 0:  # Adam's first moment keeps nine tenths and takes a tenth of the gradient; Muon's keeps more
+            keeps = 0.9 if optimizer == "adam" else 0.95  # of what Adam updates, it is not the gradient: as linear
+            first.extend(10 * (new - keeps * old) for new, old in zip(momenta(), before))
 
 def crops():
     return training_crops([data.camera()], settings.noise, crop=32, minibatch=4, channels=1, count=80,

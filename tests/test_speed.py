@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 from command_line import fails, run
-from gradients import input_gradient
+from gradients import input_gradient, weight_gradients
 from keras import ops
 
 import ssdn_keras
-from ssdn_keras.benchmarking import operations
+from ssdn_keras.benchmarking import device, operations
 from ssdn_keras.benchmarking.clock import Clock
 from ssdn_keras.benchmarking.measurement import Measurement, rates
 from ssdn_keras.model import activation, networks, upsampled
@@ -44,7 +44,7 @@ def test_convolution_on_the_small_map_is_that_of_the_upsampled_map(shifted, trai
 
 
 def both_ways(monkeypatch, blindspot_size, image, dtype, training=True):
-    """Output, and its gradient by the image, with all fast paths and with none."""
+    """Output, and its gradients by the image and by each weight, with all fast paths and with none."""
     network = DenoisingNetwork(9, blindspot_size=blindspot_size, dtype=dtype)
     network.build((None, None, None, 3))
     weights = random(*image.shape[:3], 9)
@@ -54,8 +54,12 @@ def both_ways(monkeypatch, blindspot_size, image, dtype, training=True):
         if not fast:
             monkeypatch.setattr(networks, "inputs_are_square", lambda x: False)
             monkeypatch.setattr(networks, "leaky_relu", activation.plain_leaky_relu)
-        gradient = input_gradient(lambda x: ops.sum(network(x, training=training) * weights), image)
-        results.append((np.array(network(image, training=training)), gradient))
+
+        def total(x):
+            return ops.sum(network(x, training=training) * weights)
+
+        gradients = [input_gradient(total, image), *weight_gradients(total, network, image)]
+        results.append((np.array(network(image, training=training)), gradients))
     return results
 
 
@@ -101,7 +105,9 @@ def test_fast_paths_have_the_same_gradient(monkeypatch, blindspot_size):
     # the gradient jumps, whichever way it is computed.
     image = np.random.RandomState(1).rand(2, 64, 64, 3).astype("float32")
     (_, fast), (_, plain) = both_ways(monkeypatch, blindspot_size, image, "float64")
-    assert np.linalg.norm(fast - plain) < 1e-4 * np.linalg.norm(plain)
+    assert len(fast) == 1 + 2 * (17 + 3)  # the image, kernels and biases of trunk and output layers
+    for found, expected in zip(fast, plain, strict=True):
+        assert np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
 
 
 def test_leaky_relu_and_its_gradient():
@@ -170,9 +176,22 @@ def test_benchmark_writes_a_page_and_its_figures(capfd, tmp_path):
     assert record["inference"]["peak_host_memory_bytes"] > 0
 
 
+def test_benchmark_of_another_network_beside_what_the_device_can_do(capfd, tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "MATRIX", {False: (32, 2), True: (32, 2)})
+    monkeypatch.setattr(device, "ARRAY", {False: 1, True: 1})
+    flags = ["--filters=4", "--estimator_filters=2", "--noise_parameter=per_image", "--mean_start=neighbours"]
+    flags += ["--optimizer=muon", "--channels=2", "--parts=device,training", f"--output={tmp_path}", *TINY]
+    code, out, err = run(capfd, "benchmark", *flags)
+    assert code == 0 and out.count("of the measured") == 2, err
+    record = json.loads((tmp_path / "benchmark.json").read_text())
+    assert record["settings"]["optimizer"] == "muon" and record["training"]["fraction_of_matrix_rate"] > 0
+    narrow = ssdn_keras.Denoiser("gauss25", "per_image", channels=2, filters=4, estimator_filters=2)
+    assert record["training"]["published_operations"] == 3 * operations.forward_operations(narrow, 32, 32)
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["--parts=trainin"], "--parts"), (["--parts=,"], "--parts"), (["--image=768"], "--image"),
-    (["--image=0x5"], "--image"), (["--channels=2"], "--channels"), (["--algorithm=n2vv"], "did you mean n2v"),
+    (["--image=0x5"], "--image"), (["--filters=0"], "--filters"), (["--algorithm=n2vv"], "did you mean n2v"),
     (["--blindspot_size=2"], "blindspot_size"), (["--noise=gaus25"], "noise"), (["--precision=float64"], "precision"),
     (["--steps=3", "--steps_per_execution=2"], "multiple"), (["--parts=input"], "--train_clean"),
 ])  # fmt: skip

@@ -163,6 +163,8 @@ def test_mixed_precision_keeps_the_likelihood_in_float32(parameter):
     assert np.isfinite(history["loss"]).all()
     assert all(keras.backend.standardize_dtype(value.dtype) == "float32" for value in model(x).values())
     assert {variable.dtype for variable in model.weights} == {"float32"}
+    computes_in = {name: layer.compute_dtype for name, layer in model.network.convolutions().items()}
+    assert computes_in.pop("nin_c") == "float32" and set(computes_in.values()) == {"bfloat16"}
 
 
 def test_moving_average_of_weights_replaces_them_at_the_end():

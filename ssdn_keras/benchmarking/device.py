@@ -7,6 +7,9 @@ from keras import ops
 from ssdn_keras.benchmarking.clock import Clock
 
 WARM_UP, REPEATS = 2, 7
+# (side of a matrix, products) and MiB of an array: enough to keep a GPU, and a processor, busy.
+MATRIX = {True: (8192, 16), False: (1024, 8)}
+ARRAY = {True: 1024, False: 256}
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -42,7 +45,7 @@ def has_gpu():
 
 def matrix_rates(dtype):
     """Products of square matrices: (operations of one figure, `Clock` that timed the figures)."""
-    side, products = (8192, 16) if has_gpu() else (1024, 8)
+    side, products = MATRIX[has_gpu()]
     values = np.random.default_rng(0).standard_normal((side, side)) / side**0.5
     matrix = ops.cast(ops.convert_to_tensor(values.astype("float32")), dtype)
 
@@ -62,7 +65,7 @@ def matrix_rates(dtype):
 
 def copy_bandwidths():
     """Copies of a large array: (bytes read and written in one figure, `Clock` that timed the figures)."""
-    numbers, copies = (1024 if has_gpu() else 256) * 2**18, 8
+    numbers, copies = ARRAY[has_gpu()] * 2**18, 8
     array = ops.zeros((numbers,), dtype="float32")
     # Not a plain copy, which a compiler may leave out.
     copy = compiled(lambda array: array + 1.0)

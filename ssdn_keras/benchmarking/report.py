@@ -28,7 +28,8 @@ def markdown(results):
     settings = results["settings"]
     lines = [
         f"{settings['algorithm']}, {settings['noise']} ({settings['noise_parameter']}), {settings['channels']} "
-        f"channels, {settings['precision']}, XLA {results['xla']}; {results['machine']}. Median (lowest to highest).",
+        f"channels, {settings['filters']} filters, {settings['optimizer']}, {settings['precision']}, "
+        f"XLA {results['xla']}; {results['machine']}. Median (lowest to highest).",
         "",
     ]
     work = {name: results[name] for name in TITLES if name in results}

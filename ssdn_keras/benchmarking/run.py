@@ -10,6 +10,7 @@ from ssdn_keras.benchmarking.measurement import rates, spread
 from ssdn_keras.benchmarking.settings import COMPILERS, PRECISIONS
 from ssdn_keras.benchmarking.training import training_step
 from ssdn_keras.model.denoiser import Denoiser
+from ssdn_keras.model.optimizers import make_optimizer
 from ssdn_keras.reproduction.timing import machine
 from ssdn_keras.version import __version__
 
@@ -23,9 +24,13 @@ def build(settings):
     model = Denoiser(
         noise=settings.noise, noise_parameter=settings.noise_parameter, channels=settings.channels,
         diagonal_covariance=settings.diagonal_covariance, blindspot_size=settings.blindspot_size,
-        algorithm=settings.algorithm, dtype=settings.precision,
+        algorithm=settings.algorithm, filters=settings.filters, estimator_filters=settings.estimator_filters,
+        mean_start=settings.mean_start, dtype=settings.precision,
     )  # fmt: skip
-    model.compile(jit_compile=COMPILERS[settings.xla], steps_per_execution=settings.steps_per_execution)
+    model.compile(
+        make_optimizer(settings.optimizer), jit_compile=COMPILERS[settings.xla],
+        steps_per_execution=settings.steps_per_execution,
+    )  # fmt: skip
     return model
 
 

@@ -19,9 +19,13 @@ class Settings:
     channels: int = 3
     diagonal_covariance: bool = False
     blindspot_size: int = 1
+    filters: int = 48
+    estimator_filters: int | None = None
+    mean_start: str = "none"
     freeze_noise: bool = False
     crop: int = 64
     minibatch: int = 4
+    optimizer: str = "adam"
     image: tuple[int, int] = (512, 768)
     precision: str = "float32"
     xla: str = "auto"

@@ -170,7 +170,10 @@ class DenoisingNetwork(layers.Layer):
             ("nin_c", width, self.components, last),
         ]
         for name, fan_in, filters, initializer in stages:
-            layer = layers.Conv2D(filters, 1, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
+            # Means and levels are never rounded to half precision: bfloat16 has but 128 values from 0.5 to 1.
+            half = self.dtype_policy.compute_dtype in ("bfloat16", "float16")
+            dtype = "float32" if name == "nin_c" and half else self.dtype_policy
+            layer = layers.Conv2D(filters, 1, kernel_initializer=initializer, dtype=dtype, name=name)
             layer.build((None, None, None, fan_in))
             self.output_layers[name] = layer
         if self.mean_start != "none":

@@ -65,7 +65,8 @@ class Training(TrainStep):
     def compile(self, optimizer=None, jit_compile="auto", **kwargs):
         """As in Keras. Without an optimizer: Adam as published, its ramps stretched over the length of each `fit`.
 
-        With "muon": the same with `Muon` instead of Adam, which learns faster.
+        With "muon": the same with `Muon` instead of Adam, which learns faster. All else is what Keras makes of it: of
+        "adam" an Adam with Keras's defaults and a constant rate.
         """
         if kwargs.get("loss") is not None:
             raise ValueError("a Denoiser brings its own loss: leave `loss` out of compile()")
@@ -73,8 +74,8 @@ class Training(TrainStep):
             if kwargs.get(name):
                 raise ValueError(f"a Denoiser reports its own metrics: leave `{name}` out of compile()")
         self._own_schedule = None
-        if optimizer is None or optimizer == "muon":
-            optimizer = make_optimizer(optimizer or "adam")
+        if optimizer is None or str(optimizer).lower() == "muon":
+            optimizer = make_optimizer("muon" if optimizer else "adam")
             self._own_schedule = optimizer._learning_rate
         if jit_compile == "auto":
             jit_compile = apply.use_compiler() and not kwargs.get("run_eagerly")

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ssdn_keras.choices import OPTIMIZERS
 from ssdn_keras.data.images import write_atomically
 from ssdn_keras.training.settings import TrainSettings
 
@@ -29,7 +30,7 @@ class Reproduction:
     channels: int = 3
     filters: int = 48
     optimizer: str = "adam"
-    learning_rate: float = 3e-4
+    learning_rate: float | None = None
     freeze_noise: bool = False
     seed: int = 0
     precision: str = "float32"
@@ -39,6 +40,10 @@ class Reproduction:
     val_clean: str | None = None
     val_images: int = 4
     validate_every: int = 4000
+
+    def __post_init__(self):
+        if self.learning_rate is None:
+            object.__setattr__(self, "learning_rate", OPTIMIZERS[self.optimizer])
 
     def training(self, row):
         """`TrainSettings` of a row: alike but for the method."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssdn_keras import shipped
+from ssdn_keras.choices import OPTIMIZERS
 
 # What may change between two starts of the same training without changing its result.
 _FREE = (
@@ -38,7 +39,7 @@ class TrainSettings:
     crop: int = 256
     minibatch: int = 4
     optimizer: str = "adam"
-    learning_rate: float = 3e-4
+    learning_rate: float | None = None
     ramp_up: float = 0.1
     ramp_down: float = 0.3
     value_range: str = "auto"
@@ -55,6 +56,10 @@ class TrainSettings:
     max_bad_steps: int = 25
     strategy: str = "one"
     devices: str = "all"
+
+    def __post_init__(self):
+        if self.learning_rate is None:
+            object.__setattr__(self, "learning_rate", OPTIMIZERS[self.optimizer])
 
     @property
     def steps(self):
