@@ -18,7 +18,8 @@ class Goal:
 
 FLOAT, BFLOAT = "ssdn_keras, float32", "ssdn_keras, mixed_bfloat16"
 ORIGINAL, PYTORCH = "authors' program", "PyTorch reimplementation"
-N2V, PER_IMAGE = "ssdn_keras, float32, N2V", "ssdn_keras, float32, per_image"
+N2V, PER_IMAGE = f"{FLOAT}, N2V", f"{FLOAT}, per_image"
+HALF_N2V, HALF_PER_IMAGE = f"{BFLOAT}, N2V", f"{BFLOAT}, per_image"
 
 GOALS = (
     Goal("training step, mixed_bfloat16", "train", BFLOAT, PYTORCH, 0.35),
@@ -27,8 +28,10 @@ GOALS = (
     Goal("training step, float32", "train", FLOAT, ORIGINAL, 0.7),
     Goal("denoising one image, float32", "denoise", FLOAT, ORIGINAL, 0.3),
     Goal("denoising one image, mixed_bfloat16", "denoise", BFLOAT, ORIGINAL, 0.3),
-    Goal("SSDN step against N2V step", "train", FLOAT, N2V, 3.0),
-    Goal("per_image estimation against known σ", "train", PER_IMAGE, FLOAT, 1.3),
+    Goal("SSDN step against N2V step, float32", "train", FLOAT, N2V, 3.0),
+    Goal("SSDN step against N2V step, mixed_bfloat16", "train", BFLOAT, HALF_N2V, 3.0),
+    Goal("per_image estimation against known σ, float32", "train", PER_IMAGE, FLOAT, 1.3),
+    Goal("per_image estimation against known σ, mixed_bfloat16", "train", HALF_PER_IMAGE, BFLOAT, 1.3),
     Goal("time of loss and posterior in a step, float32", "loss", FLOAT, FLOAT, 0.03),
     Goal("time of loss and posterior in a step, mixed_bfloat16", "loss", BFLOAT, BFLOAT, 0.03),
     Goal("memory of a step, float32", "memory", FLOAT, PYTORCH, 0.6),

@@ -14,8 +14,8 @@ from ssdn_keras.cli import Command, UsageError, checked, make_folder, say
 COMMAND = Command(
     "python benchmarks/side_by_side.py",
     "Measures training steps and the denoising of one image of this package and, from your own checkouts, of the "
-    "authors' program and of the PyTorch reimplementation: the same minibatch, the same machine, in processes of their "
-    "own, in turns. Writes side_by_side.md and side_by_side.json.",
+    "authors' program and of the PyTorch reimplementation: minibatches of one size, the same machine, in processes of "
+    "their own, in turns. Writes side_by_side.md and side_by_side.json.",
 )
 COMMAND.group("Programs")
 COMMAND.string("original", None, "Checkout of github.com/NVlabs/selfsupervised-denoising.")
@@ -76,8 +76,11 @@ def main(flags, _):
     trained, denoised = starters(flags), starters(flags)
     if flags.variants:
         work = {"crop": flags.crop, "minibatch": flags.minibatch}
-        trained[goals.N2V] = partial(programs.ours, "float32", algorithm="n2v", **work)
-        trained[goals.PER_IMAGE] = partial(programs.ours, "float32", noise_parameter="per_image", **work)
+        for precision, n2v, per_image in (
+            ("float32", goals.N2V, goals.PER_IMAGE), ("mixed_bfloat16", goals.HALF_N2V, goals.HALF_PER_IMAGE),
+        ):  # fmt: skip
+            trained[n2v] = partial(programs.ours, precision, algorithm="n2v", **work)
+            trained[per_image] = partial(programs.ours, precision, noise_parameter="per_image", **work)
     wall, processor = turns.training(trained, flags.rounds, flags.steps, flags.loss_steps)
     page = write(folder, flags, wall, processor)  # now, in case that a program cannot denoise so large an image
     if flags.image_rounds:
