@@ -17,7 +17,7 @@ pytestmark = [
 
 BLACK, GAIN, READ, LIGHT = 100, 30.0, 150.0, 12.0
 CROPS = 1500
-# What makes a short training of the suggested one: a narrow network, a higher rate, fewer crops.
+# What makes a short training of the suggested one: a narrow network and fewer crops.
 SHORT = ["--learning_rate=1e-3", "--checkpoint_every=0", "--validate_every=0"]
 
 
