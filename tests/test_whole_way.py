@@ -94,7 +94,8 @@ def test_from_noisy_files_alone(capfd, tmp_path):
     start = ("--init=gauss-mono", "--ramp_up=0", "--learning_rate=3e-4")
     tuned = trained(capfd, command, tmp_path / "tuned", CROPS // 10, *start)
     fine_tuned = denoised(capfd, tuned, files, tmp_path / "tuned_out", clean)
-    print(f"noisy {noisy:.2f} dB, from scratch {from_scratch:.2f} dB, fine-tuned {fine_tuned:.2f} dB: {command}")
+    with capfd.disabled():
+        print(f"noisy {noisy:.2f} dB, from scratch {from_scratch:.2f} dB, fine-tuned {fine_tuned:.2f} dB: {command}")
 
     text, _ = diagnosed(capfd, files, tmp_path / "after", f"--model={tuned}")
     assert "After denoising with" in text
