@@ -129,3 +129,7 @@ def test_pytorch_alone_has_its_gpu(monkeypatch, backend, hidden):
     monkeypatch.setattr(pipeline.tf.config, "set_visible_devices", lambda *arguments: calls.append(arguments))
     pipeline._leave_gpus_to_torch()
     assert calls == hidden
+
+
+def test_no_tuner_holds_up_the_end_of_a_training():
+    assert training_crops(images(), crop=24, minibatch=2).options().autotune.enabled is False

@@ -38,7 +38,7 @@ def repeated_minibatch(model, crop, minibatch, noise):
         images, noise, crop=crop, minibatch=minibatch, channels=model.channels, algorithm=model.algorithm.name,
         count=minibatch,
     )  # fmt: skip
-    return tf.data.Dataset.from_tensors(next(iter(crops))).repeat().prefetch(2)
+    return tf.data.Dataset.from_tensors(next(iter(crops))).repeat().prefetch(2).with_options(crops.options())
 
 
 def training_step(model, crop, minibatch, noise, repeats, steps, warm_up):

@@ -21,19 +21,22 @@ def padding_above(kernel_size):
     return [[0, 0], [height - 1, 0], [side, side], [0, 0]]
 
 
-def _without(shape, layer, padded):
-    """Shape of a layer's input without the zeros around it."""
-    around = [before + after if padded else 0 for before, after in layer.padding_before]
-    return tuple(None if size is None else size - zeros for size, zeros in zip(shape, around, strict=True))
-
-
 def pad_above(x, kernel_size):
     """Pad N×H×W×C so that a "valid" convolution by an odd kernel sees no row below its output row."""
     return ops.pad(x, padding_above(kernel_size))
 
 
+class _TakesPadding:
+    """A layer whose call has a `padded`: its input may bring the zeros of its `padding_before`."""
+
+    def compute_output_spec(self, inputs, padded=False):
+        around = [before + after if padded else 0 for before, after in self.padding_before]
+        plain = (None if size is None else size - zeros for size, zeros in zip(inputs.shape, around, strict=True))
+        return keras.KerasTensor(self.compute_output_shape(tuple(plain)), self.compute_dtype)
+
+
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class ShiftConv2D(layers.Conv2D):
+class ShiftConv2D(_TakesPadding, layers.Conv2D):
     """Convolution that sees no row below its output row.
 
     The input is shifted down by half the kernel's height, so that a kernel of k rows covers the rows r − k + 1 … r of
@@ -62,15 +65,12 @@ class ShiftConv2D(layers.Conv2D):
         """Convolve; `padded`: the input has its zeros already."""
         return super().call(inputs if padded else ops.pad(inputs, self.padding_before))
 
-    def compute_output_spec(self, inputs, padded=False):
-        return keras.KerasTensor(self.compute_output_shape(_without(inputs.shape, self, padded)), self.compute_dtype)
-
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class ShiftPool(layers.Layer):
+class ShiftPool(_TakesPadding, layers.Layer):
     """2×2 max pooling of the map shifted down by one row, so that a pooled row sees no row below its upper one."""
 
     padding_before = ((0, 0), (1, 0), (0, 0), (0, 0))
@@ -85,9 +85,6 @@ class ShiftPool(layers.Layer):
         batch, shifted, width, channels = ops.shape(x)
         height = shifted - 1
         return ops.slice(pooled, (0, 0, 0, 0), (batch, height // 2, width // 2, channels))
-
-    def compute_output_spec(self, inputs, padded=False):
-        return keras.KerasTensor(self.compute_output_shape(_without(inputs.shape, self, padded)), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
