@@ -91,13 +91,16 @@ class UNet(layers.Layer):
         if not apart:
             return self._convolve(name, ops.concatenate([upsampled.upsample(x), skip], axis=-1), following)
         layer, below = self.convolutions[name], x.shape[-1]
-        kernel = ops.convert_to_tensor(layer.kernel)
+        # Split, not sliced twice: the gradient of a slice is a whole kernel of zeros around it.
+        of_upsampled, of_skip = ops.split(ops.convert_to_tensor(layer.kernel), [below], axis=2)
         if self.shifted:
-            beside = ops.conv(pad_above(skip, layer.kernel_size), kernel[:, :, below:], padding="valid")
+            beside = ops.conv(pad_above(skip, layer.kernel_size), of_skip, padding="valid")
         else:
-            beside = ops.conv(skip, kernel[:, :, below:], padding="same")
-        x = upsampled.convolve_upsampled(x, kernel[:, :, :below], self.shifted, training)
-        return self._activate(beside + layer.bias + x, following)
+            beside = ops.conv(skip, of_skip, padding="same")
+        x = upsampled.convolve_upsampled(x, of_upsampled, self.shifted, training)
+        # As Keras adds it in a convolution, so that TensorFlow makes one operation of both, and of their gradients.
+        bias = ops.reshape(ops.convert_to_tensor(layer.bias), (1, 1, 1, -1))
+        return self._activate(ops.add(beside, bias) + x, following)
 
     def call(self, inputs, training=False):
         skips = [inputs]

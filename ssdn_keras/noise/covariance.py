@@ -33,10 +33,11 @@ def split_components(outputs, channels, diagonal=False):
 
     The entries of the upper-triangular U are stored row by row; only its diagonal if `diagonal`.
     """
-    rows = to_rows(outputs)
-    mean, entries = to_image(rows[:channels]), rows[channels:]
+    mean, entries = ops.split(to_rows(outputs), [channels], axis=0)
+    mean = to_image(mean)
     if diagonal:
         return mean, diagonal_columns(to_image(entries))
+    entries = ops.unstack(entries)
     starts = [i * channels - i * (i - 1) // 2 for i in range(channels)]
     columns = [ops.stack([entries[starts[i] + j - i] for i in range(j + 1)]) for j in range(channels)]
     return mean, columns
@@ -44,8 +45,16 @@ def split_components(outputs, channels, diagonal=False):
 
 def diagonal_columns(values):
     """Columns of diag(values); `values` is N×H×W×C."""
-    rows = to_rows(values)
-    return [ops.pad(rows[j : j + 1], [[j, 0], [0, 0], [0, 0], [0, 0]]) for j in range(rows.shape[0])]
+    rows = ops.split(to_rows(values), values.shape[-1], axis=0)
+    return [ops.pad(row, [[j, 0], [0, 0], [0, 0], [0, 0]]) for j, row in enumerate(rows)]
+
+
+def _part_last(column):
+    """(all rows but the last, or None if there is but one; the last row, 1×N×H×W).
+
+    In one piece, not by two slices: the gradient of a slice is a whole column of zeros around it.
+    """
+    return (None, column) if column.shape[0] == 1 else ops.split(column, [column.shape[0] - 1], axis=0)
 
 
 def absorb(left, right):
@@ -65,34 +74,34 @@ def absorb(left, right):
     left, right = list(left), list(right)
     for row in reversed(range(len(left))):
         for k in range(row, len(right)):
-            pivot, entry = left[row][-1:], right[k][-1:]
+            (above, pivot), (other, entry) = _part_last(left[row]), _part_last(right[k])
             length = ops.sqrt(pivot * pivot + entry * entry)
             cosine, sine = pivot / length, entry / length
-            rotated = cosine * left[row] + sine * right[k]
+            left[row] = cosine * left[row] + sine * right[k]
             # Its last row is now zero by construction.
-            right[k] = None if right[k].shape[0] == 1 else cosine * right[k][:-1] - sine * left[row][:-1]
-            left[row] = rotated
+            right[k] = None if other is None else cosine * other - sine * above
     return left, right
 
 
 def diagonal(columns):
     """Diagonal entries, N×H×W×C."""
-    return to_image(ops.concatenate([column[-1:] for column in columns], axis=0))
+    return to_image(ops.concatenate([_part_last(column)[1] for column in columns], axis=0))
 
 
 def solve(columns, vector):
     """Solve R z = vector for an upper-triangular R given by its columns; `vector` and the result are C×N×H×W."""
     parts = []
     for column in reversed(columns):
-        parts.append(vector[-1:] / column[-1:])
-        if column.shape[0] > 1:
-            vector = vector[:-1] - column[:-1] * parts[-1]
+        (above, pivot), (others, entry) = _part_last(column), _part_last(vector)
+        parts.append(entry / pivot)
+        if above is not None:
+            vector = others - above * parts[-1]
     return ops.concatenate(parts[::-1], axis=0)
 
 
 def log_determinant(columns):
     """Logarithm of det(R Rᵀ) for a triangular R with positive diagonal, N×H×W."""
-    return 2.0 * sum(ops.log(column[-1]) for column in columns)
+    return 2.0 * sum(ops.squeeze(ops.log(_part_last(column)[1]), axis=0) for column in columns)
 
 
 def add_isotropic(columns, variance):
@@ -118,8 +127,9 @@ def condition(mean, columns, noise_std, observed):
     left = [ops.concatenate([whole, column], axis=0) for whole, column in zip(full, columns, strict=True)]
     right = [ops.pad(column, [[channels, 0], *space]) for column in diagonal_columns(noise_std)]
     left, right = absorb(left, right)
-    whitened = solve([column[channels:] for column in left], to_rows(observed - mean))
-    gain = sum(column[:channels] * whitened[j : j + 1] for j, column in enumerate(left))
+    of_x, of_y = zip(*[ops.split(column, [channels], axis=0) for column in left], strict=True)
+    whitened = ops.split(solve(of_y, to_rows(observed - mean)), channels, axis=0)
+    gain = sum(column * part for column, part in zip(of_x, whitened, strict=True))
     variance = sum(ops.square(column) for column in right)
     return mean + to_image(gain), to_image(ops.sqrt(variance))
 
