@@ -110,6 +110,32 @@ def test_fast_paths_have_the_same_gradient(monkeypatch, blindspot_size):
         assert np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mean_start", ["none", "neighbours"])
+@pytest.mark.parametrize("dtype, within", [("float32", 1e-4), ("mixed_bfloat16", 5e-2)])
+def test_a_compiled_training_is_that_of_the_plain_network(monkeypatch, channels, mean_start, dtype, within):
+    # Compiled, since TensorFlow makes one operation of several only then: of a convolution, its bias and a sum it made
+    # one whose result was wrong.
+    random = np.random.RandomState(0)
+    noisy = random.rand(2, 64, 64, channels).astype("float32")
+    biases, losses = {}, []
+    for fast in (True, False):
+        monkeypatch.setattr(upsampled, "pays", lambda *size, fast=fast: fast)
+        if not fast:
+            monkeypatch.setattr(networks, "inputs_are_square", lambda x: False)
+            monkeypatch.setattr(networks, "leaky_relu", activation.plain_leaky_relu)
+        keras.utils.set_random_seed(0)
+        model = ssdn_keras.Denoiser("gauss25", channels=channels, filters=8, mean_start=mean_start, dtype=dtype)
+        model.compile(keras.optimizers.SGD(1e-4))
+        for variable in model.trainable_variables:
+            if variable.path.endswith("bias"):
+                name = variable.path.split("/", 1)[1]
+                variable.assign(biases.setdefault(name, random.normal(0, 0.1, variable.shape)))
+        losses.append(model.fit({"noisy": noisy}, batch_size=2, epochs=3, verbose=0).history["loss"])
+    assert len(biases) == 20 and losses[0][2] != losses[0][0]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=within)
+
+
 def test_leaky_relu_and_its_gradient():
     x = np.array([-3.0, -1e-30, 0.0, 1e-30, 2.0], "float32")
     np.testing.assert_array_equal(activation.leaky_relu(ops.convert_to_tensor(x)), np.array(ops.leaky_relu(x, 0.1)))

@@ -98,9 +98,10 @@ class UNet(layers.Layer):
         else:
             beside = ops.conv(skip, of_skip, padding="same")
         x = upsampled.convolve_upsampled(x, of_upsampled, self.shifted, training)
-        # As Keras adds it in a convolution, so that TensorFlow makes one operation of both, and of their gradients.
+        # The bias last: TensorFlow 2.21 would make one operation of a convolution, its bias and a sum, whose result is
+        # wrong. And by ops.add, which takes its faster BiasAdd.
         bias = ops.reshape(ops.convert_to_tensor(layer.bias), (1, 1, 1, -1))
-        return self._activate(ops.add(beside, bias) + x, following)
+        return self._activate(ops.add(beside + x, bias), following)
 
     def call(self, inputs, training=False):
         skips = [inputs]
