@@ -1,7 +1,7 @@
 """python -m ssdn_keras.benchmark: how fast a denoiser trains and denoises here, and what the machine could do."""
 
 from ssdn_keras.benchmarking.settings import COMPILERS, PARTS, PRECISIONS, Settings, parse_parts, parse_size
-from ssdn_keras.choices import MEAN_STARTS, OPTIMIZERS
+from ssdn_keras.choices import MEAN_STARTS, NOISE_PARAMETERS, OPTIMIZERS
 from ssdn_keras.cli import Command, UsageError, checked, make_folder, say
 
 COMMAND = Command(
@@ -13,7 +13,7 @@ COMMAND = Command(
 COMMAND.group("What")
 COMMAND.string("parts", ",".join(PARTS), "What to measure, joined by commas; input needs --train_clean.")
 COMMAND.string("noise", "gauss25", "Noise model and level.")
-COMMAND.choice("noise_parameter", "known", ("known", "global", "per_image"), "How the noise parameter is known.")
+COMMAND.choice("noise_parameter", "known", NOISE_PARAMETERS, "How the noise parameter is known.")
 COMMAND.string("algorithm", "ssdn", "What the network learns from: ssdn, ssdn_mean, n2c, n2n, n2v or n2v2.")
 COMMAND.integer("channels", 3, "Channels of the images.", lowest=1, highest=64)
 COMMAND.switch("diagonal_covariance", False, "A prior whose channels are independent.")

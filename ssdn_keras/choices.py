@@ -18,6 +18,15 @@ CLASSICAL_NAMES = ("nlm", "wavelet", "cbm3d")
 # Pixels of an image (of each page of a file): more are taken for a decompression bomb, unless the user knows better.
 MAX_PIXELS = 2**28
 
+# How the noise parameter is known; here for the same reason, see `Denoiser`.
+NOISE_PARAMETERS = ("known", "global", "per_image", "maximum_likelihood")
+# Those that need no training of their own: any network with a noise model will do.
+FOUND_OR_GIVEN = ("known", "maximum_likelihood")
+NOISE_PARAMETER_HELP = (
+    "Instead of what the model was trained for: maximum_likelihood finds of each image the level under which it is "
+    "most likely, known takes it as given."
+)
+
 # What the mean of a network may start from, here for the same reason; `model.mean_start` has what it is.
 MEAN_STARTS = ("none", "neighbours")
 

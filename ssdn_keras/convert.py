@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from ssdn_keras.choices import FOUND_OR_GIVEN, NOISE_PARAMETER_HELP
 from ssdn_keras.cli import Command, UsageError, checked
 
 _KINDS = {".pickle": (".keras", ".npz"), ".wt": (".keras", ".npz"), ".keras": (".npz", ".keras"), ".npz": (".keras",)}
@@ -11,7 +12,8 @@ COMMAND = Command(
     "python -m ssdn_keras.convert",
     "Reads a network of the authors' program (.pickle) or of the PyTorch reimplementation (.wt) without running "
     "anything of it, and writes a model (.keras), or its variables by the authors' names (.npz). A model (.keras) "
-    "becomes such an .npz file, too, or with --half a model of half the size.",
+    "becomes such an .npz file, too, or with --half a model of half the size, or with --noise_parameter one that is "
+    "told the level of noise or finds it.",
     "FROM TO",
     tidy=True,
 )
@@ -29,6 +31,7 @@ COMMAND.string(
     "poisson30-n2c-mono.",
 )
 COMMAND.switch("half", False, "From .keras to .keras: weights of 16 bits, for a file of half the size.")
+COMMAND.choice("noise_parameter", None, FOUND_OR_GIVEN, f"From .keras to .keras: {NOISE_PARAMETER_HELP}")
 COMMAND.switch("overwrite", False, "Replace a result that exists.")
 
 
@@ -110,16 +113,22 @@ def _write(target, model, variables):
 
 
 def _convert_model(source, target, flags):
-    if flags.half:
-        from ssdn_keras.model.half import write_half
-
-        return _describe(write_half(source, target))
-    from ssdn_keras.interop import original
-    from ssdn_keras.interop.variables_file import write_variables
     from ssdn_keras.model.files import load
 
-    model = load(source)
-    write_variables(target, original.variables(model))
+    model = load(source, noise_parameter=flags.noise_parameter)
+    if target.suffix.lower() == ".npz":
+        from ssdn_keras.interop import original
+        from ssdn_keras.interop.variables_file import write_variables
+
+        write_variables(target, original.variables(model))
+    elif flags.half:
+        from ssdn_keras.model.half import write_half
+
+        model = write_half(model, target)
+    else:
+        from ssdn_keras.data.images import write_atomically
+
+        write_atomically(target, model.save)
     return _describe(model)
 
 
@@ -157,10 +166,10 @@ def main(flags, arguments):
     if target.suffix.lower() not in _KINDS.get(kind, ()):
         raise UsageError(
             f"cannot convert {source.name} to {target.name}: .pickle and .wt become .keras or .npz, .keras becomes "
-            ".npz (or with --half a smaller .keras), and .npz becomes .keras"
+            ".npz (or another .keras with --half or --noise_parameter), and .npz becomes .keras"
         )
-    if flags.half != (kind == target.suffix.lower() == ".keras"):
-        raise UsageError("--half goes with two .keras files: it makes a smaller one of the first")
+    if bool(flags.half or flags.noise_parameter) != (kind == target.suffix.lower() == ".keras"):
+        raise UsageError("--half and --noise_parameter go with two .keras files: they make another one of the first")
     if target.exists() and not flags.overwrite:
         raise UsageError(f"{target} exists: give --overwrite to replace it")
     if kind not in (".pickle", ".wt") and flags.noise:

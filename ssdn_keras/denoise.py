@@ -3,7 +3,7 @@
 import sys
 import time
 
-from ssdn_keras.choices import CLASSICAL_NAMES, MAX_PIXELS
+from ssdn_keras.choices import CLASSICAL_NAMES, FOUND_OR_GIVEN, MAX_PIXELS, NOISE_PARAMETER_HELP
 from ssdn_keras.cli import Command, UsageError, checked, describe, make_folder
 
 # Seconds after which freed memory is given back to the system.
@@ -57,8 +57,10 @@ COMMAND.level(
     "noise_level",
     "Where the model needs to know it: σ in the values of the files (0..255 where they have 8 bits), λ, or α in "
     "percent; for poisson_gauss GAIN+READ_NOISE in the values of the files, such as 2+5. By default the level that the "
-    "model was trained for, if that is one; with --algorithm, σ is estimated from each image.",
+    "model was trained for, if that is one; with --algorithm, σ is estimated from each image, and networks of the "
+    "package find it, too.",
 )
+COMMAND.choice("noise_parameter", None, FOUND_OR_GIVEN, NOISE_PARAMETER_HELP)
 COMMAND.choice("noise", "gauss", ("gauss", "poisson"), "With --algorithm: the kind of noise.")
 COMMAND.group("Limits")
 COMMAND.number(
@@ -83,11 +85,14 @@ def open_model(flags):
     """The trained model, if the noise level fits it."""
     from ssdn_keras.model.files import load
 
-    model = load(flags.model, flags.precision)
-    needs_level = model.algorithm.uses_noise_model and model.noise_parameter == "known"
-    if needs_level and flags.noise_level is None and model.noise.varying:
-        raise UsageError(f"this model needs --noise_level ({model.noise.unit}); it was trained for {model.noise}")
-    if not needs_level and flags.noise_level is not None:
+    model = load(flags.model, flags.precision, flags.noise_parameter)
+    takes_level = model.algorithm.uses_noise_model and not model.learnt
+    if takes_level and not model.seeks_level and flags.noise_level is None and model.noise.varying:
+        raise UsageError(
+            f"this model needs --noise_level ({model.noise.unit}), it was trained for {model.noise}; or "
+            "--noise_parameter=maximum_likelihood"
+        )
+    if not takes_level and flags.noise_level is not None:
         raise UsageError("this model needs no --noise_level: leave it out")
     return model
 
@@ -99,8 +104,6 @@ def open_shipped(flags):
     from ssdn_keras import shipped
     from ssdn_keras.model.files import load
 
-    if flags.noise_level is not None:
-        raise UsageError("the networks that come with the package need no --noise_level: leave it out")
     opened = functools.cache(load)
     return lambda channels: opened(shipped.suited(channels), flags.precision)
 
@@ -185,8 +188,11 @@ def main(flags, arguments):
         raise UsageError("give the files or folders to denoise, and --output")
     if not flags.algorithm and flags["noise"].present:
         raise UsageError("--noise goes with --algorithm: a model knows its kind of noise")
-    if flags.algorithm and flags["precision"].present:
-        raise UsageError("--precision goes with a model, not with --algorithm")
+    for name in ("precision", "noise_parameter"):
+        if flags.algorithm and flags[name].present:
+            raise UsageError(f"--{name} goes with a model, not with --algorithm")
+    if flags.noise_parameter and not flags.model:
+        raise UsageError("--noise_parameter goes with --model")
     if flags.overwrite and flags.resume:
         raise UsageError("give --overwrite or --resume, not both")
     pairs, before = choose_pairs(flags, arguments)
@@ -200,6 +206,8 @@ def main(flags, arguments):
             checked(check_level, denoiser, flags.noise_level, pairs[0][0])
     else:
         denoiser = open_shipped(flags)
+        if pairs and flags.noise_level is not None:
+            checked(check_level, denoiser(3), flags.noise_level, pairs[0][0])
     make_folder(flags.output)
     failed = denoise_all(denoiser, pairs, flags)
     skipped = f", {before} were there" if before else ""

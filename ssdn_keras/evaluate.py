@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssdn_keras.choices import CLASSICAL_NAMES
+from ssdn_keras.choices import CLASSICAL_NAMES, FOUND_OR_GIVEN, NOISE_PARAMETER_HELP
 from ssdn_keras.cli import Command, UsageError, checked, make_folder
 
 COMMAND = Command(
@@ -22,6 +22,7 @@ COMMAND.string(
     "times), NAME:DIR or DIR (used once).",
 )
 COMMAND.string("noise", None, "Noise to add, such as gauss25; by default what the model was trained for.")
+COMMAND.choice("noise_parameter", None, FOUND_OR_GIVEN, NOISE_PARAMETER_HELP)
 COMMAND.group("Protocol")
 COMMAND.integer("repeats", None, "How often each image is used, instead of the published number.", lowest=1)
 COMMAND.integer("limit", None, "Use only the first so many images of each set.", lowest=1)
@@ -51,8 +52,9 @@ def main(flags, _):
         raise UsageError("with --algorithm, give --noise, such as gauss25, and --output")
     if flags.channels == 2 or (flags.model and flags["channels"].present):
         raise UsageError("--channels is 3 or 1, and goes with --algorithm: a model has its own")
-    if flags.algorithm and flags["precision"].present:
-        raise UsageError("--precision goes with --model")
+    for name in ("precision", "noise_parameter"):
+        if flags.algorithm and flags[name].present:
+            raise UsageError(f"--{name} goes with --model")
     from ssdn_keras.evaluation.protocol import parse_test_sets
     from ssdn_keras.noise import parse_noise
 
@@ -69,7 +71,7 @@ def main(flags, _):
     if flags.algorithm:
         model = ClassicalDenoiser(flags.algorithm, spec, flags.channels)
     else:
-        model = load(flags.model, flags.precision)
+        model = load(flags.model, flags.precision, flags.noise_parameter)
     spec = spec or model.noise
     if spec.levels is None:
         what = flags.algorithm or f"{flags.model} was trained on {spec} of unknown level"

@@ -3,7 +3,7 @@
 import math
 import sys
 
-from ssdn_keras.choices import MEAN_STARTS, OPTIMIZERS
+from ssdn_keras.choices import MEAN_STARTS, NOISE_PARAMETERS, OPTIMIZERS
 from ssdn_keras.cli import Command, UsageError, checked, make_folder
 
 COMMAND = Command(
@@ -60,9 +60,10 @@ COMMAND.string(
 COMMAND.choice(
     "noise_parameter",
     "known",
-    ("known", "global", "per_image"),
-    "Whether the noise level is given, learnt as one constant, or estimated for each image. With --train_noisy and "
-    "global, gain and read noise of poisson_gauss start at the level that --noise names.",
+    NOISE_PARAMETERS,
+    "Whether the noise level is given, learnt as one constant, or estimated for each image by a second network; or "
+    "maximum_likelihood: given in training, and for every other image the level under which it is most likely. With "
+    "--train_noisy and global, gain and read noise of poisson_gauss start at the level that --noise names.",
 )
 COMMAND.group("Method")
 COMMAND.choice(
@@ -224,14 +225,19 @@ def read_settings(flags):
     if flags.train_noisy and flags.algorithm in ("n2c", "n2n"):
         raise UsageError(f"--algorithm={flags.algorithm} needs --train_clean; noisy images train ssdn, ssdn_mean, n2v")
     needs_level = flags.train_clean or flags.val_clean
+    learns_level = flags.noise_parameter in ("global", "per_image")
     if spec.levels == (0, 0):
         raise UsageError(f"--noise={flags.noise}: 0 is no noise; give a level above 0, such as {spec.examples[0]}")
     if spec.levels is None and needs_level:
         raise UsageError(f"--noise={flags.noise}: give a level to add, such as {spec.examples[0]}")
-    if flags.train_noisy and flags.algorithm == "ssdn" and flags.noise_parameter == "known" and spec.varying:
+    if flags.train_noisy and flags.algorithm == "ssdn" and not learns_level and spec.varying:
         raise UsageError(
             f"--noise={flags.noise} with --train_noisy: the level of each image is not known; name one level, such as "
             f"{spec.examples[0]}, or use --noise_parameter=per_image"
+        )
+    if flags.algorithm == "ssdn" and flags.noise_parameter == "maximum_likelihood" and spec.parameter_shape:
+        raise UsageError(
+            f"--noise_parameter=maximum_likelihood finds one number; {spec.kind} noise has two: use per_image"
         )
     if flags.mean_start == "neighbours" and not ALGORITHMS[flags.algorithm].blind:
         raise UsageError(

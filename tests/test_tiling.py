@@ -16,6 +16,7 @@ MODELS = {
     "neighbours": {"noise": "gauss25", "channels": 2, "blindspot_size": 3, "mean_start": "neighbours"},
     "colour": {"noise": "gauss25"},
     "estimated": {"noise": "gauss", "noise_parameter": "per_image", "channels": 2},
+    "likeliest": {"noise": "gauss5_50", "noise_parameter": "maximum_likelihood", "mean_start": "neighbours"},
     "impulse": {"noise": "impulse50", "noise_parameter": "global", "channels": 3},
     "plain": {"algorithm": "n2c", "channels": 1},
     "poisson": {"noise": "poisson30", "channels": 1, "value_range": (0, 255)},
@@ -156,7 +157,7 @@ def test_out_of_memory_halves_the_tiles(monkeypatch, caplog, error):
     model = ssdn_keras.Denoiser("gauss", "per_image", channels=1, filters=NARROW)
     image, sizes = (picture(130, 200, 1) * 255).clip(0, 255).astype("uint8")[..., 0], []
     whole = model.denoise(image)
-    features = tiling._Tiled._features
+    features = tiling._Tiled.features
 
     def limited(self, network, rows, columns):
         sizes.append((rows.stop - rows.start) * (columns.stop - columns.start))
@@ -167,11 +168,11 @@ def test_out_of_memory_halves_the_tiles(monkeypatch, caplog, error):
     def refuse(*_):
         raise error
 
-    monkeypatch.setattr(tiling._Tiled, "_features", limited)
+    monkeypatch.setattr(tiling._Tiled, "features", limited)
     monkeypatch.setattr(model, "predict_images", refuse)
     np.testing.assert_allclose(model.denoise(image).astype(int), whole, atol=1)
     assert "tiles of 32 pixels" in caplog.text and max(sizes) > 40 * 40
-    monkeypatch.setattr(tiling._Tiled, "_features", lambda *_: refuse())
+    monkeypatch.setattr(tiling._Tiled, "features", lambda *_: refuse())
     with pytest.raises(type(error)):
         model.denoise(image)
 

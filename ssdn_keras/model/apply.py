@@ -47,7 +47,7 @@ def level_input(model, noise_level, count):
         if model.algorithm.uses_noise_model and model.noise_parameter == "known" and model.noise.varying:
             raise ValueError(f"the noise level varies and is not estimated: give noise_level ({model.noise.unit})")
         return None
-    if model.noise_parameter != "known":
+    if model.learnt:
         raise ValueError(f"this model estimates the noise itself ({model.noise_parameter}): leave noise_level out")
     return checked_levels(model.noise, noise_level, count)
 

@@ -7,17 +7,15 @@ import numpy as np
 from keras import ops
 
 from ssdn_keras.algorithms import ALGORITHMS
-from ssdn_keras.choices import check_choice
+from ssdn_keras.choices import NOISE_PARAMETERS, check_choice
 from ssdn_keras.model.inference import Inference
 from ssdn_keras.model.layers import PACKAGE
 from ssdn_keras.model.networks import FILTERS, DenoisingNetwork
 from ssdn_keras.model.training import Training
-from ssdn_keras.noise import make_noise_spec, parse_noise
+from ssdn_keras.noise import covariance, likelihood, make_noise_spec, parse_noise
 from ssdn_keras.noise.parameters import global_rate_of, smallest_estimate_of
 from ssdn_keras.value_range import checked_clipping, checked_range, span
 from ssdn_keras.version import __version__
-
-NOISE_PARAMETERS = ("known", "global", "per_image")
 
 
 def _checked_filters(name, value):
@@ -39,7 +37,9 @@ class Denoiser(Training, Inference, keras.Model):
     Args:
         noise: "gauss", "poisson", "impulse" or "poisson_gauss", or a name with a level as in the experiments, such as
             "gauss25" or "poisson5_50": σ of 0..255, λ, α in percent; "poisson_gauss2+5": gain and read noise of 0..255.
-        noise_parameter: "known" (given), "global" (one trainable constant) or "per_image" (estimated by a network).
+        noise_parameter: "known" (given), "global" (one trainable constant), "per_image" (estimated by a network), or
+            "maximum_likelihood": given in training, and in use, unless it is given, the one under which each image is
+            most likely (`ssdn_keras.noise.likelihood`). The networks of this and of "known" are the same.
         channels: 1, 3 or any other number.
         diagonal_covariance: a prior whose channels are independent.
         blindspot_size: 1, 3, 5, …: width of the square that an output does not see.
@@ -106,6 +106,10 @@ class Denoiser(Training, Inference, keras.Model):
             self.noise = self.noise.clipped_to(*((end - black) / self.noise.span for end in (low, high)), *step)
         self.algorithm = ALGORITHMS[algorithm]
         self.noise_parameter = noise_parameter
+        if self.seeks_level and self.noise.parameter_shape:
+            raise ValueError(
+                f"noise_parameter='maximum_likelihood' finds one number; {self.noise.kind} noise has two: use per_image"
+            )
         self.channels = int(channels)
         self.diagonal_covariance = diagonal_covariance
         self.blindspot_size = blindspot_size
@@ -123,7 +127,7 @@ class Denoiser(Training, Inference, keras.Model):
         )
         self.estimator = None
         self.global_parameter = None
-        if self.estimated and noise_parameter == "per_image":
+        if self.learnt and noise_parameter == "per_image":
             self.estimator = DenoisingNetwork(
                 len(self.noise.level_names), blindspot_size=0, zero_output=True, filters=self.estimator_filters,
                 dtype=self.dtype_policy,
@@ -134,8 +138,18 @@ class Denoiser(Training, Inference, keras.Model):
 
     @property
     def estimated(self):
-        """Whether the noise parameter is learnt rather than given."""
+        """Whether the model finds the noise parameter of an image by itself, or has it as a constant that it learnt."""
         return self.algorithm.uses_noise_model and self.noise_parameter != "known"
+
+    @property
+    def learnt(self):
+        """Whether the noise parameter is learnt from noisy images, and not given in training."""
+        return self.algorithm.uses_noise_model and self.noise_parameter in ("global", "per_image")
+
+    @property
+    def seeks_level(self):
+        """Whether the model takes the level under which an image is most likely, unless it is given."""
+        return self.algorithm.uses_noise_model and self.noise_parameter == "maximum_likelihood"
 
     def build(self, input_shape=None):
         """Create all variables; the shapes follow from the number of channels."""
@@ -145,7 +159,7 @@ class Denoiser(Training, Inference, keras.Model):
         self.network.build(shape)
         if self.estimator is not None:
             self.estimator.build(shape)
-        if self.estimated and self.noise_parameter == "global":
+        if self.learnt and self.noise_parameter == "global":
             self.global_parameter = self.add_weight(
                 shape=self.noise.parameter_shape, initializer="zeros", name="global_parameter", dtype="float32",
                 autocast=False,
@@ -161,7 +175,7 @@ class Denoiser(Training, Inference, keras.Model):
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs, training=False):
-        noisy, network_output, strength = self._forward(inputs, training)
+        noisy, network_output, strength = self._forward(inputs, training, seek=self.seeks_level and not training)
         outputs = self.algorithm.outputs(network_output, noisy, self.noise.model, strength, self.diagonal_covariance)
         if strength is not None and self.noise.parameter_shape and self.estimated:
             outputs["strength"] = strength  # two numbers, which cannot be told from a map of their sum
@@ -172,24 +186,43 @@ class Denoiser(Training, Inference, keras.Model):
                 outputs["strength"] = strength
         return outputs
 
-    def _forward(self, inputs, training=False):
+    def _forward(self, inputs, training=False, seek=False):
         if not isinstance(inputs, dict):
             inputs = {"noisy": inputs}
         noisy = ops.convert_to_tensor(inputs["noisy"], "float32")
         if len(noisy.shape) != 4 or noisy.shape[-1] != self.channels:
             raise ValueError(f"expected noisy images N×H×W×{self.channels}, received shape {tuple(noisy.shape)}")
-        return noisy, self.network(noisy, training=training), self._strength(noisy, inputs.get("noise_level"), training)
+        network_output, level = self.network(noisy, training=training), inputs.get("noise_level")
+        if seek and level is None:
+            return noisy, network_output, self._likeliest_strength(noisy, network_output)
+        return noisy, network_output, self._strength(noisy, level, training)
+
+    def _likeliest_strength(self, noisy, network_output):
+        """The noise parameter under which each image is most likely, N×1×1×1."""
+        positions = likelihood.samples(*ops.shape(noisy)[1:3])
+        return self.likeliest(*(likelihood.at_samples(image, *positions) for image in (noisy, network_output)))
+
+    def likeliest(self, noisy, network_output):
+        """The noise parameter under which some pixels of each image are most likely, N×1×1×1.
+
+        Args:
+            noisy: N×P×1×C.
+            network_output: N×P×1×components.
+        """
+        mean, columns = covariance.split_components(network_output, self.channels, self.diagonal_covariance)
+        return likelihood.most_likely(self.noise.model, noisy, mean, columns)
 
     def _strength(self, noisy, level, training=False):
         """Noise parameter as the noise model wants it: N×1×1×1, or N×1×1×2 for two numbers."""
         if not self.algorithm.uses_noise_model:
             return None
         batch, shape, count = ops.shape(noisy)[0], self.noise.parameter_shape, len(self.noise.level_names)
-        if self.noise_parameter == "known":
+        if not self.learnt:
             if level is None:
                 if self.noise.varying:
                     raise ValueError(
-                        f"the noise parameter of this model is known and varies: give noise_level, "
+                        f"the noise parameter {'in training' if self.seeks_level else 'of this model'} is known and "
+                        f"varies: give noise_level, "
                         f"one value per image ({self.noise.unit})"
                     )
                 level = self.noise.parameters[0]
@@ -235,7 +268,7 @@ class Denoiser(Training, Inference, keras.Model):
         noisy = ops.convert_to_tensor(x["noisy"] if isinstance(x, dict) else x, "float32")
         beside = self._beside(x, y)
         return self.algorithm.loss_per_pixel(
-            network_output, noisy, beside, self.noise.model, strength, self.diagonal_covariance, self.estimated
+            network_output, noisy, beside, self.noise.model, strength, self.diagonal_covariance, self.learnt
         )
 
     def _beside(self, x, y):

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from ssdn_keras import shipped
+from ssdn_keras.choices import FOUND_OR_GIVEN, check_choice
 from ssdn_keras.data.common import tell
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.version import __version__
@@ -67,18 +68,21 @@ _SETTINGS = {
 _LATER = {"value_range": None, "clipped": None, "filters": None, "estimator_filters": None, "mean_start": None}
 
 
-def load(path, dtype="float32"):
+def load(path, dtype="float32", noise_parameter=None):
     """Load a model saved by `Denoiser.save`.
 
     Args:
         path: the .keras file, or the name of a network that comes with the package, such as "gauss-rgb".
         dtype: what its networks compute in: "float32" or "mixed_bfloat16". The noise model is always float32.
+        noise_parameter: "maximum_likelihood": of each image the level of noise under which it is most likely, whatever
+            the training did; "known": the level is given. By default as it was trained. See `Denoiser`.
 
     Nothing but a `Denoiser` with checked arguments is ever made from the file, so that a file from elsewhere cannot run
     code. The model is not compiled.
 
     Raises:
-        ValueError: the file is not such a model, is damaged, or comes from a newer version; the message names it.
+        ValueError: the file is not such a model, is damaged, or comes from a newer version, or its noise cannot be
+            known so; the message names it.
         FileNotFoundError: there is no such file.
     """
     found = _located(path)
@@ -94,7 +98,22 @@ def load(path, dtype="float32"):
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"{path}: the weights are damaged or do not fit the settings ({reason})") from None
-    return model
+    return _with_noise_parameter(model, noise_parameter, path)
+
+
+def _with_noise_parameter(model, wanted, path):
+    """The same network in a model that knows the noise parameter otherwise."""
+    if wanted in (None, model.noise_parameter):
+        return model
+    try:
+        check_choice("noise_parameter", wanted, FOUND_OR_GIVEN)
+        if not model.algorithm.uses_noise_model:
+            raise ValueError(f"{model.algorithm.name} has no noise model")
+        other = Denoiser.from_config({**model.get_config(), "noise_parameter": wanted, "estimator_filters": None})
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    other.network.set_weights(model.network.get_weights())
+    return other
 
 
 def network_settings_of(path):

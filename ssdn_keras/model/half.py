@@ -1,7 +1,10 @@
 """Model files with weights of 16 bits, half as large."""
 
 import io
+import json
+import tempfile
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -9,38 +12,43 @@ import numpy as np
 from ssdn_keras.data.images import write_atomically
 from ssdn_keras.model.files import load
 
-_WEIGHTS = "model.weights.h5"
+_WEIGHTS, _METADATA = "model.weights.h5", "metadata.json"
 
 
-def write_half(source, target):
+def write_half(model, target):
     """Write a model file whose weights are float16, compressed; they are float32 again when it is loaded.
 
     Args:
-        source: .keras file of a `Denoiser`.
+        model: `Denoiser`.
         target: .keras file to write, whole or not at all.
 
     Returns:
         The model as it is loaded from the new file.
 
     Raises:
-        ValueError: not such a file, or a weight is too large for 16 bits.
+        ValueError: a weight is too large for 16 bits.
     """
-    load(source)  # refuses what is no model of ours
-    with zipfile.ZipFile(source) as archive:
-        entries = {name: archive.read(name) for name in archive.namelist()}
-    entries[_WEIGHTS] = _half(entries[_WEIGHTS], source)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "whole.keras"
+        model.save(whole)
+        with zipfile.ZipFile(whole) as archive:
+            entries = {name: archive.read(name) for name in archive.namelist()}
+    entries[_WEIGHTS] = _half(entries[_WEIGHTS], target)
+    # The same model gives the same file, whenever it is written.
+    metadata = json.loads(entries[_METADATA])
+    metadata.pop("date_saved", None)
+    entries[_METADATA] = json.dumps(metadata).encode()
 
     def write(path):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in entries.items():
-                # The same model gives the same file, whenever it is written.
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
     write_atomically(target, write)
     return load(target)
 
 
-def _half(content, source):
+def _half(content, target):
     result = io.BytesIO()
     with h5py.File(io.BytesIO(content)) as old, h5py.File(result, "w") as new:
 
@@ -50,7 +58,7 @@ def _half(content, source):
             else:
                 values = item[()]
                 if values.dtype.kind == "f":
-                    values = _checked(np.asarray(values, "float64"), name, source)
+                    values = _checked(np.asarray(values, "float64"), name, target)
                 made = new.create_dataset(name, data=values, track_times=False)
             made.attrs.update(item.attrs)
 
@@ -59,9 +67,9 @@ def _half(content, source):
     return result.getvalue()
 
 
-def _checked(values, name, source):
+def _checked(values, name, target):
     with np.errstate(over="ignore"):
         half = values.astype("float16")
     if not np.isfinite(half).all():
-        raise ValueError(f"{source}: {name} holds values that are too large for 16 bits")
+        raise ValueError(f"{target}: {name} holds values that are too large for 16 bits")
     return half

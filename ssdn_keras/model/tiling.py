@@ -1,7 +1,8 @@
 """Denoising an image in tiles, with the same result as whole.
 
 Each of the four views of a tile sees what its rows and columns depend on, the whole receptive field, and no more; it
-begins on the grid of the pools of the whole view. An estimate that averages over the image takes a pass of its own.
+begins on the grid of the pools of the whole view. An estimate of the noise takes a pass of its own: over the whole
+image where it is an average, over the tiles that hold samples where it is the likeliest level.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from ssdn_keras.memory import free_memory, resident_memory
 from ssdn_keras.model.mean_start import nearest_seen
 from ssdn_keras.model.networks import FILTERS
 from ssdn_keras.model.receptive_field import GRID, margins, window_of_step
+from ssdn_keras.model.tiled_estimates import AverageEstimate, LikeliestEstimate, area
 
 # Bytes per pixel at the peak, measured with TensorFlow on a processor, with as many filters as published (others need
 # as much more or less): of the whole model with and without a blind spot; of one view through the trunk; of what is
@@ -153,28 +155,38 @@ class _Tiled:
 
     def __init__(self, model, values, load, tile):
         self._model, self._values, self._load, self._tile = model, values, load, tile
+        self.shape = values.shape[:2]
+
+    def noisy(self, rows, columns):
+        """One part of the image as the network gets it, 1×h×w×C."""
+        return self._load(self._values, rows, columns)
 
     def run(self, store, parameter, progress):
         with _no_gradients():
-            share = self._share_of_estimate() if progress is not None else 0.0
+            estimate = self._estimate_for(parameter)
+            share = 0.0 if estimate is None else estimate.share()
 
             def tell(rows, columns, part):
                 if progress is not None:
-                    progress(part * (rows.stop - rows.start) * (columns.stop - columns.start))
+                    progress(part * area(rows, columns))
 
-            strength = self._strength(parameter, functools.partial(tell, part=share))
+            if estimate is None:
+                strength = self._model._strength(ops.zeros((1, 1, 1, self._model.channels)), parameter)
+            else:
+                self.each(functools.partial(estimate.add, tell=functools.partial(tell, part=share)))
+                strength = estimate.result()
 
             def denoise(rows, columns):
-                features = self._features(self._model.network, rows, columns)
+                features = self.features(self._model.network, rows, columns)
                 step = max(_CHUNK // (columns.stop - columns.start), 1)
                 for start in range(rows.start, rows.stop, step):
                     part = slice(start, min(start + step, rows.stop))
-                    noisy = ops.convert_to_tensor(self._load(self._values, part, columns))
+                    noisy = ops.convert_to_tensor(self.noisy(part, columns))
                     seen = features[:, part.start - rows.start : part.stop - rows.start]
-                    store(part, columns, self._outputs(seen, self._start(part, columns), noisy, strength))
+                    store(part, columns, self._outputs(seen, self.start(part, columns), noisy, strength))
                 tell(rows, columns, 1.0 - share)
 
-            self._each(denoise)
+            self.each(denoise)
 
     def _outputs(self, features, start, noisy, strength):
         model = self._model
@@ -183,7 +195,7 @@ class _Tiled:
         )
         return {name: ops.convert_to_numpy(value)[0] for name, value in found.items()}
 
-    def _start(self, rows, columns):
+    def start(self, rows, columns):
         """What the network's mean starts from in one part of the image, or None."""
         network, far = self._model.network, nearest_seen(self._model.network.blindspot_size)
         if network.mean_start == "none":
@@ -193,41 +205,13 @@ class _Tiled:
         start = network.start(ops.cast(ops.convert_to_tensor(seen), network.compute_dtype))
         return start[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
 
-    def _share_of_estimate(self):
-        """Part of the whole work that estimating the noise is, by the convolutions' products: one view against four."""
-        if not self._estimates():
-            return 0.0
-        first, then = self._model.estimator, self._model.network
-        products = [(4 if each.blindspot_size else 1) * each.filters**2 for each in (first, then)]
-        return products[0] / sum(products)
+    def _estimate_for(self, parameter):
+        """What finds the noise parameter in a pass of its own, or None where that takes none."""
+        if self._model.estimator is not None:
+            return AverageEstimate(self._model, self)
+        return LikeliestEstimate(self._model, self) if self._model.seeks_level and parameter is None else None
 
-    def _estimates(self):
-        return self._model.estimated and self._model.noise_parameter == "per_image"
-
-    def _strength(self, parameter, tell):
-        """The noise parameter, 1×1×1×1 or 1×1×1×2.
-
-        An estimate is averaged over the whole image before any of it is denoised.
-        """
-        model, total = self._model, 0.0
-        if not self._estimates():
-            return model._strength(ops.zeros((1, 1, 1, model.channels)), parameter)
-
-        def add(rows, columns):
-            nonlocal total
-            features = self._features(model.estimator, rows, columns)
-            part = 0.0
-            for start in range(0, features.shape[1], SMALLEST):
-                raw = model.estimator.head(features[:, start : start + SMALLEST])
-                part = part + np.sum(ops.convert_to_numpy(raw), axis=(0, 1, 2), dtype="float64")
-            total = total + part
-            tell(rows, columns)
-
-        self._each(add)
-        raw = total / (self._values.shape[0] * self._values.shape[1])
-        return model.strength_of(ops.convert_to_tensor(np.reshape(raw, (1, 1, 1, -1)).astype("float32")))
-
-    def _features(self, network, rows, columns):
+    def features(self, network, rows, columns):
         """Features of all views of one part of the image, 1×h×w×96 or ×384."""
         height, width, views = rows.stop - rows.start, columns.stop - columns.start, 4 if network.blindspot_size else 1
         merged = None
@@ -250,7 +234,7 @@ class _Tiled:
             merged[..., turns * upright.shape[-1] : (turns + 1) * upright.shape[-1]] = upright
         return merged
 
-    def _each(self, work):
+    def each(self, work):
         """Call `work` with slices of rows and columns that cover the image."""
         height, width = self._values.shape[:2]
         waiting = [(0, height, 0, width)]

@@ -54,7 +54,7 @@ class Training(TrainStep):
             if self.algorithm.uses_noise_model:
                 _update_finite(self._psnr_mean, apply.psnr(clean, y_pred["mean"]))
                 results["psnr_mean"] = self._psnr_mean.result()
-        if self.estimated and "strength" in y_pred:
+        if self.learnt and "strength" in y_pred:
             levels = self.noise.level_from_estimate(y_pred["strength"])
             for index, metric in enumerate(self._estimates):
                 _update_finite(metric, levels[..., index])

@@ -22,6 +22,7 @@ class Clipped:
         self.smallest_estimate = smallest_estimate_of(base)
         self.starts_at_level = getattr(base, "starts_at_level", False)
         self.global_rate = global_rate_of(base)
+        self.strengths = getattr(base, "strengths", None)
         self.zero_mean = base.zero_mean  # of the noise; what clipping does to it n2n and n2v have to live with
 
     def __eq__(self, other):

@@ -14,6 +14,8 @@ class Gaussian:
     level_scale = 255.0
     zero_mean = True
     smallest_std = 1e-3
+    # Within which the likeliest one is sought, see `ssdn_keras.noise.likelihood`: as `known` gives it.
+    strengths = (smallest_std, 1.0)
 
     def corrupt(self, clean, parameter, random):
         """Noisy image. `random` draws: see `ssdn_keras.noise.sampling`."""

@@ -25,6 +25,8 @@ class Impulse:
     level_range = (0.0, 100.0)
     level_scale = 100.0
     zero_mean = False
+    # See `ssdn_keras.noise.likelihood`.
+    strengths = (1e-4, 1.0)
 
     def corrupt(self, clean, parameter, random):
         """Noisy image. `random` draws: see `ssdn_keras.noise.sampling`."""

@@ -14,6 +14,8 @@ class Poisson:
     level_scale = 1.0
     zero_mean = True
     smallest_mean = 1e-3
+    # Of λ = 100,000 and 0.1; see `ssdn_keras.noise.likelihood`.
+    strengths = (1e-5, 10.0)
 
     def corrupt(self, clean, parameter, random):
         """Noisy image. `random` draws: see `ssdn_keras.noise.sampling`."""

@@ -62,7 +62,7 @@ def _has_a_start(settings, model):
     The published models start at r = 0. Two numbers at once would take far too long from there, or get lost: what one
     of them lacks the other and the prior's variance can stand for.
     """
-    starts = getattr(model.noise.model, "starts_at_level", False) and model.estimated
+    starts = getattr(model.noise.model, "starts_at_level", False) and model.learnt
     return bool(starts and settings.train_noisy and model.noise.levels is not None)
 
 
