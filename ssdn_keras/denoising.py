@@ -35,8 +35,9 @@ def denoise_file(
 
     Args:
         source, target: paths; folders are made. The target is whole or absent.
-        denoiser: a `Denoiser` or `ClassicalDenoiser`, or a function of the number of channels that gives one. One for
-            one channel denoises each channel by itself, one for three takes grey as well.
+        denoiser: a `Denoiser` or `ClassicalDenoiser`, or a function of the number of channels that gives one; three
+            that are all equal count as one, since their noise is. One for one channel denoises each channel by itself,
+            one for three takes grey as well.
         noise_level: in the units of the file (σ, or a pair of gain and read noise), or λ, or percent; None where it is
             not needed.
         std: path of a TIFF file for the posterior standard deviation in the units of the file, or None.
@@ -55,7 +56,7 @@ def denoise_file(
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_pages(source, max_pixels))
         if inspect.isfunction(denoiser):
-            denoiser = denoiser(reader.pages[0].channels)
+            denoiser = denoiser(_channels(reader))
         apply.check_std(denoiser, std is not None)
         for shape in reader.pages:
             check_channels(shape.channels, denoiser.channels)
@@ -78,6 +79,20 @@ def denoise_file(
                 writer.write(index, results[0], page.alpha)
                 if maps is not None:
                     maps.write(index, results[1])
+
+
+def _channels(reader):
+    """Number of channels of the first page of a file; 1 if the channels of every page are the same."""
+    channels = reader.pages[0].channels
+    grey = channels > 1 and all(_is_grey(reader.read(index).values) for index in range(len(reader.pages)))
+    return 1 if grey else channels
+
+
+def _is_grey(values):
+    """Whether all channels of an image are equal."""
+    step = max(_PART // max(values[:1].nbytes, 1), 1)
+    parts = (values[row : row + step] for row in range(0, len(values), step))
+    return all(bool((part[..., 1:] == part[..., :1]).all()) for part in parts)
 
 
 class _Counter:
@@ -162,9 +177,13 @@ def _denoise_page(denoise, denoiser, values, results, keep_nan, **options):
     if bad:
         original, values = values, _filled(values)
     channels = values.shape[-1]
-    parts = [slice(None)] if denoiser.channels != 1 else [slice(c, c + 1) for c in range(channels)]
+    once = denoiser.channels == 1 < channels and _is_grey(values)
+    parts = [slice(None)] if denoiser.channels != 1 else [slice(c, c + 1) for c in range(1 if once else channels)]
     for part in parts:
         denoise(denoiser, values[..., part], *(result[..., part] for result in results), **options)
+    if once:
+        for result in results:
+            result[..., 1:] = result[..., :1]
     lost = _count_bad(results[0])
     if lost:
         hint = ": give --output_dtype=float32" if results[0].dtype == np.float16 else ""

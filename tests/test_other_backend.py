@@ -15,13 +15,14 @@ import ssdn_keras
 HERE = Path(__file__).parent
 FILES = {"jax": ["test_parity.py", "test_training_step.py", "test_noise_mathematics.py", "test_blindness.py",
                  "test_annealed_loss.py", "test_masking.py", "test_mean_start.py", "test_optimizers.py",
-                 "test_speed.py"]}  # fmt: skip
+                 "test_speed.py", "test_likelihood.py"]}  # fmt: skip
 FILES["torch"] = [*FILES["jax"], "test_layers.py", "test_denoiser.py", "test_clipped_noise.py"]
 SELECTIONS = {
     "jax": "test_parity or lowers_the_loss and known or skipped_whole or published_one or "
     "test_noise_mathematics and gradient or one_pixel_is_invisible and 33-47 or "
     "test_annealed_loss and (anneal or finite) or depends_on_masked_pixels or test_mean_start and not training or "
-    "one_update or nesterov or orthogonal or leaky or test_optimizers and (finite or learns or by_adam)"
+    "one_update or nesterov or orthogonal or leaky or test_optimizers and (finite or learns or by_adam) or "
+    "test_likelihood and (true_one or spread_over or unless_it_is_given or leave_out)"
 }
 SELECTIONS["torch"] = (
     f"{SELECTIONS['jax']} or moving_average or mixed_precision and global or no_gradient or test_layers or goes_on "

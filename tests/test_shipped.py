@@ -134,6 +134,21 @@ def test_the_command_needs_no_model(capfd, tmp_path, monkeypatch):
     assert np.asarray(Image.open("denoised/grey.png")).shape == (256, 256)
 
 
+def test_a_grey_file_of_three_channels_is_denoised_as_grey(capfd, tmp_path):
+    """Its noise is the same in all channels, which the network of colour images takes for structure."""
+    clean = photograph("cat", 1)[..., 0]
+    grey = metrics.to_uint8(noisy(photograph("cat", 1), 25))[..., 0]
+    for name, values in (("grey", grey), ("colour", np.repeat(grey[..., None], 3, axis=-1))):
+        Image.fromarray(values).save(tmp_path / f"{name}.png")
+    output = f"--output={tmp_path / 'out'}"
+    assert run(capfd, "denoise", output, "--std", tmp_path / "grey.png", tmp_path / "colour.png")[0] == 0
+    one, three = (np.asarray(Image.open(tmp_path / "out" / f"{name}.png")) for name in ("grey", "colour"))
+    assert three.shape == (256, 256, 3) and metrics.psnr(clean, one) > 28
+    np.testing.assert_array_equal(three, np.repeat(one[..., None], 3, axis=-1))
+    one, three = (tifffile.imread(tmp_path / "out" / f"{name}.png.std.tif") for name in ("grey", "colour"))
+    np.testing.assert_array_equal(three, np.repeat(one[..., None], 3, axis=-1))
+
+
 def test_files_of_16_bits_are_scaled_by_their_own_values(capfd, tmp_path):
     clean = 100 + 3900.0 * photograph("cat", 1)[..., 0] / 255
     image = np.rint(clean + np.random.RandomState(0).normal(0, 300, clean.shape)).clip(0, 65535).astype("uint16")
