@@ -88,10 +88,8 @@ def open_model(flags):
     model = load(flags.model, flags.precision, flags.noise_parameter)
     takes_level = model.algorithm.uses_noise_model and not model.learnt
     if takes_level and not model.seeks_level and flags.noise_level is None and model.noise.varying:
-        raise UsageError(
-            f"this model needs --noise_level ({model.noise.unit}), it was trained for {model.noise}; or "
-            "--noise_parameter=maximum_likelihood"
-        )
+        way = "" if model.noise.parameter_shape else "; or give --noise_parameter=maximum_likelihood"
+        raise UsageError(f"this model needs --noise_level ({model.noise.unit}); it was trained for {model.noise}{way}")
     if not takes_level and flags.noise_level is not None:
         raise UsageError("this model needs no --noise_level: leave it out")
     return model

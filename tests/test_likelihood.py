@@ -225,7 +225,7 @@ def known(tmp_path_factory):
 
 def test_denoise_finds_the_level_for_a_model_that_was_told(capfd, known, tmp_path):
     model, image = known / "known.keras", known / "a.png"
-    fails(capfd, 2, "or --noise_parameter=maximum_likelihood", "denoise", f"--model={model}", image)
+    fails(capfd, 2, "or give --noise_parameter=maximum_likelihood", "denoise", f"--model={model}", image)
     output = f"--output={tmp_path / 'out'}"
     code, _, err = run(capfd, "denoise", f"--model={model}", "--noise_parameter=maximum_likelihood", output, image)
     assert code == 0, err
