@@ -22,10 +22,8 @@ MAX_PIXELS = 2**28
 NOISE_PARAMETERS = ("known", "global", "per_image", "maximum_likelihood")
 # Those that need no training of their own: any network with a noise model will do.
 FOUND_OR_GIVEN = ("known", "maximum_likelihood")
-NOISE_PARAMETER_HELP = (
-    "Instead of what the model was trained for: maximum_likelihood finds of each image the level under which it is "
-    "most likely, known takes it as given."
-)
+# Noise models that may take each other's place: what the network sees is much alike.
+EXCHANGEABLE_NOISE = ("gauss", "poisson")
 
 # What the mean of a network may start from, here for the same reason; `model.mean_start` has what it is.
 MEAN_STARTS = ("none", "neighbours")

@@ -14,6 +14,7 @@ import textwrap
 
 from absl import flags
 
+from ssdn_keras.choices import EXCHANGEABLE_NOISE, FOUND_OR_GIVEN
 from ssdn_keras.flag_types import Choice, Finite, Level
 from ssdn_keras.startup import start_backend
 from ssdn_keras.termination import TerminatedError, unwound_by_sigterm
@@ -87,6 +88,21 @@ class Command:
             default,
             f"{text} One of {', '.join(parser.choices)}.",
         )
+
+    def noise_of_model(self, when=""):
+        """Define the flags by which a model takes the noise otherwise than it was trained for; see `load`.
+
+        Args:
+            when: what the help begins with.
+        """
+        self.choice(
+            "noise_parameter", None, FOUND_OR_GIVEN, f"{when}Instead of what the model was trained for: "
+            "maximum_likelihood finds of each image the level under which it is most likely, known takes it as given.",
+        )  # fmt: skip
+        self.choice(
+            "noise_model", None, EXCHANGEABLE_NOISE, f"{when}Instead of the noise that the model was made for: its "
+            "network with the likelihood of another.",
+        )  # fmt: skip
 
     def help(self):
         """The text that --help prints."""

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from ssdn_keras.choices import FOUND_OR_GIVEN, NOISE_PARAMETER_HELP
 from ssdn_keras.cli import Command, UsageError, checked
 
 _KINDS = {".pickle": (".keras", ".npz"), ".wt": (".keras", ".npz"), ".keras": (".npz", ".keras"), ".npz": (".keras",)}
@@ -12,8 +11,8 @@ COMMAND = Command(
     "python -m ssdn_keras.convert",
     "Reads a network of the authors' program (.pickle) or of the PyTorch reimplementation (.wt) without running "
     "anything of it, and writes a model (.keras), or its variables by the authors' names (.npz). A model (.keras) "
-    "becomes such an .npz file, too, or with --half a model of half the size, or with --noise_parameter one that is "
-    "told the level of noise or finds it.",
+    "becomes such an .npz file, too, or with --half a model of half the size, or with --noise_parameter or "
+    "--noise_model one that takes the noise otherwise.",
     "FROM TO",
     tidy=True,
 )
@@ -31,7 +30,7 @@ COMMAND.string(
     "poisson30-n2c-mono.",
 )
 COMMAND.switch("half", False, "From .keras to .keras: weights of 16 bits, for a file of half the size.")
-COMMAND.choice("noise_parameter", None, FOUND_OR_GIVEN, f"From .keras to .keras: {NOISE_PARAMETER_HELP}")
+COMMAND.noise_of_model("From .keras to .keras: ")
 COMMAND.switch("overwrite", False, "Replace a result that exists.")
 
 
@@ -115,7 +114,7 @@ def _write(target, model, variables):
 def _convert_model(source, target, flags):
     from ssdn_keras.model.files import load
 
-    model = load(source, noise_parameter=flags.noise_parameter)
+    model = load(source, noise_parameter=flags.noise_parameter, noise_model=flags.noise_model)
     if target.suffix.lower() == ".npz":
         from ssdn_keras.interop import original
         from ssdn_keras.interop.variables_file import write_variables
@@ -166,10 +165,12 @@ def main(flags, arguments):
     if target.suffix.lower() not in _KINDS.get(kind, ()):
         raise UsageError(
             f"cannot convert {source.name} to {target.name}: .pickle and .wt become .keras or .npz, .keras becomes "
-            ".npz (or another .keras with --half or --noise_parameter), and .npz becomes .keras"
+            ".npz (or another .keras with --half, --noise_parameter or --noise_model), and .npz becomes .keras"
         )
-    if bool(flags.half or flags.noise_parameter) != (kind == target.suffix.lower() == ".keras"):
-        raise UsageError("--half and --noise_parameter go with two .keras files: they make another one of the first")
+    if bool(flags.half or flags.noise_parameter or flags.noise_model) != (kind == target.suffix.lower() == ".keras"):
+        raise UsageError(
+            "--half, --noise_parameter and --noise_model go with two .keras files: they make another one of the first"
+        )
     if target.exists() and not flags.overwrite:
         raise UsageError(f"{target} exists: give --overwrite to replace it")
     if kind not in (".pickle", ".wt") and flags.noise:

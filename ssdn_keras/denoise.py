@@ -3,7 +3,7 @@
 import sys
 import time
 
-from ssdn_keras.choices import CLASSICAL_NAMES, FOUND_OR_GIVEN, MAX_PIXELS, NOISE_PARAMETER_HELP
+from ssdn_keras.choices import CLASSICAL_NAMES, MAX_PIXELS
 from ssdn_keras.cli import Command, UsageError, checked, describe, make_folder
 
 # Seconds after which freed memory is given back to the system.
@@ -60,7 +60,7 @@ COMMAND.level(
     "model was trained for, if that is one; with --algorithm, σ is estimated from each image, and networks of the "
     "package find it, too.",
 )
-COMMAND.choice("noise_parameter", None, FOUND_OR_GIVEN, NOISE_PARAMETER_HELP)
+COMMAND.noise_of_model()
 COMMAND.choice("noise", "gauss", ("gauss", "poisson"), "With --algorithm: the kind of noise.")
 COMMAND.group("Limits")
 COMMAND.number(
@@ -85,7 +85,7 @@ def open_model(flags):
     """The trained model, if the noise level fits it."""
     from ssdn_keras.model.files import load
 
-    model = load(flags.model, flags.precision, flags.noise_parameter)
+    model = load(flags.model, flags.precision, flags.noise_parameter, flags.noise_model)
     takes_level = model.algorithm.uses_noise_model and not model.learnt
     if takes_level and not model.seeks_level and flags.noise_level is None and model.noise.varying:
         way = "" if model.noise.parameter_shape else "; or give --noise_parameter=maximum_likelihood"
@@ -103,7 +103,7 @@ def open_shipped(flags):
     from ssdn_keras.model.files import load
 
     opened = functools.cache(load)
-    return lambda channels: opened(shipped.suited(channels), flags.precision)
+    return lambda channels: opened(shipped.suited(channels), flags.precision, None, flags.noise_model)
 
 
 def open_classical(flags):
@@ -185,8 +185,8 @@ def main(flags, arguments):
     if not arguments or not flags.output:
         raise UsageError("give the files or folders to denoise, and --output")
     if not flags.algorithm and flags["noise"].present:
-        raise UsageError("--noise goes with --algorithm: a model knows its kind of noise")
-    for name in ("precision", "noise_parameter"):
+        raise UsageError("--noise goes with --algorithm; with a model it is --noise_model")
+    for name in ("precision", "noise_parameter", "noise_model"):
         if flags.algorithm and flags[name].present:
             raise UsageError(f"--{name} goes with a model, not with --algorithm")
     if flags.noise_parameter and not flags.model:

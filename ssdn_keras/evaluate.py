@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssdn_keras.choices import CLASSICAL_NAMES, FOUND_OR_GIVEN, NOISE_PARAMETER_HELP
+from ssdn_keras.choices import CLASSICAL_NAMES, EXCHANGEABLE_NOISE
 from ssdn_keras.cli import Command, UsageError, checked, make_folder
 
 COMMAND = Command(
@@ -22,7 +22,7 @@ COMMAND.string(
     "times), NAME:DIR or DIR (used once).",
 )
 COMMAND.string("noise", None, "Noise to add, such as gauss25; by default what the model was trained for.")
-COMMAND.choice("noise_parameter", None, FOUND_OR_GIVEN, NOISE_PARAMETER_HELP)
+COMMAND.noise_of_model()
 COMMAND.group("Protocol")
 COMMAND.integer("repeats", None, "How often each image is used, instead of the published number.", lowest=1)
 COMMAND.integer("limit", None, "Use only the first so many images of each set.", lowest=1)
@@ -52,7 +52,7 @@ def main(flags, _):
         raise UsageError("with --algorithm, give --noise, such as gauss25, and --output")
     if flags.channels == 2 or (flags.model and flags["channels"].present):
         raise UsageError("--channels is 3 or 1, and goes with --algorithm: a model has its own")
-    for name in ("precision", "noise_parameter"):
+    for name in ("precision", "noise_parameter", "noise_model"):
         if flags.algorithm and flags[name].present:
             raise UsageError(f"--{name} goes with --model")
     from ssdn_keras.evaluation.protocol import parse_test_sets
@@ -71,13 +71,14 @@ def main(flags, _):
     if flags.algorithm:
         model = ClassicalDenoiser(flags.algorithm, spec, flags.channels)
     else:
-        model = load(flags.model, flags.precision, flags.noise_parameter)
+        model = load(flags.model, flags.precision, flags.noise_parameter, flags.noise_model)
     spec = spec or model.noise
     if spec.levels is None:
         what = flags.algorithm or f"{flags.model} was trained on {spec} of unknown level"
         raise UsageError(f"{what}: give --noise with a level, such as {spec.examples[0]}")
     if model.algorithm.uses_noise_model and spec.kind != model.noise.kind:
-        raise UsageError(f"--noise={spec}: the model was made for {model.noise.kind} noise")
+        way = f"; --noise_model={spec.kind} makes it take that" if spec.kind in EXCHANGEABLE_NOISE else ""
+        raise UsageError(f"--noise={spec}: the model was made for {model.noise.kind} noise{way}")
     make_folder(output)
     record = {"model": model.get_config(), "noise": str(spec), "seed": flags.seed}
     record.update(self_ensemble=flags.self_ensemble, precision=flags.precision)

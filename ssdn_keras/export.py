@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from ssdn_keras.choices import EXPORT_FORMATS, FOUND_OR_GIVEN, NOISE_PARAMETER_HELP
+from ssdn_keras.choices import EXPORT_FORMATS
 from ssdn_keras.cli import Command, UsageError, checked
 
 COMMAND = Command(
@@ -19,7 +19,7 @@ COMMAND.string(
     "output", None, "Folder of the SavedModel, or file (.onnx, .safetensors). TensorFlow Serving wants NAME/1."
 )
 COMMAND.switch("overwrite", False, "Replace a result that exists.")
-COMMAND.choice("noise_parameter", None, FOUND_OR_GIVEN, NOISE_PARAMETER_HELP)
+COMMAND.noise_of_model()
 COMMAND.choice(
     "precision",
     "float32",
@@ -32,7 +32,7 @@ COMMAND.integer("size", 256, "With --benchmark: side of the image, in pixels.", 
 COMMAND.integer("rounds", 9, "With --benchmark: images per format.", lowest=1)
 
 
-def open_model(path, precision="float32", noise_parameter=None):
+def open_model(path, precision="float32", noise_parameter=None, noise_model=None):
     """The trained model.
 
     Raises:
@@ -55,7 +55,7 @@ def open_model(path, precision="float32", noise_parameter=None):
         )
     if path.is_dir():
         raise ValueError(f"{path}: a folder, and no training of ours; give a model (.keras)")
-    return load(path, precision, noise_parameter)
+    return load(path, precision, noise_parameter, noise_model)
 
 
 def measure(flags):
@@ -63,7 +63,7 @@ def measure(flags):
     from ssdn_keras.exporting.benchmark import measure, table
     from ssdn_keras.reproduction.timing import machine
 
-    model = open_model(flags.model, noise_parameter=flags.noise_parameter)
+    model = open_model(flags.model, noise_parameter=flags.noise_parameter, noise_model=flags.noise_model)
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(model, folder, flags.size, flags.rounds)
     print(f"{flags.size}×{flags.size}, {flags.rounds} images per format in turns, {machine()}\n")
@@ -94,7 +94,7 @@ def main(flags, _):
         checked(kind.check, output, flags.overwrite)
     except FileExistsError as error:
         raise UsageError(str(error)) from None
-    model = open_model(flags.model, flags.precision, flags.noise_parameter)
+    model = open_model(flags.model, flags.precision, flags.noise_parameter, flags.noise_model)
     kind.write(model, output)
     level = f", noise_level is {model.noise.unit}" if takes_level(model) else ""
     print(f"wrote {output}: {model.algorithm.name}, {model.noise}{level}")

@@ -192,7 +192,7 @@ def test_denoise_treats_it_like_a_model(capfd, tmp_path):
 
 @pytest.mark.parametrize(("command", "arguments", "message"), [
     ("denoise", ["--algorithm=nlm", "--model=x", "--output=y", "z"], "--model or --algorithm"),
-    ("denoise", ["--model=x.keras", "--noise=poisson", "--output=y", "z"], "--noise goes with --algorithm"),
+    ("denoise", ["--model=x.keras", "--noise=poisson", "--output=y", "z"], "with a model it is --noise_model"),
     ("denoise", ["--algorithm=nml", "--output=y", "z"], "did you mean nlm"),
     ("evaluate", ["--algorithm=nlm", "--data=x"], "give --noise"),
     ("evaluate", ["--algorithm=nlm", "--noise=gauss25", "--data=x", "--output=y", "--channels=2"], "--channels"),

@@ -213,6 +213,29 @@ def test_other_models_are_loaded_as_such(tmp_path):
         ssdn_keras.load(tmp_path / "n2c.keras", noise_parameter="maximum_likelihood")
 
 
+def test_a_network_takes_another_noise_model(tmp_path):
+    path, clean = tmp_path / "gauss.keras", np.full((96, 96, 1), 0.5, "float32")
+    make(channels=1).save(path)
+    noisy = parse_noise("poisson40").model.corrupt(clean, np.float32(40), NumpyRandom(0)).astype("float32")
+    model = ssdn_keras.load(path, noise_model="poisson")
+    outputs = model.restore(noisy)
+    assert (model.noise.kind, model.noise_parameter, model.noise.levels) == ("poisson", "maximum_likelihood", None)
+    # The mean that it starts from is that of eight noisy neighbours: its own noise is taken for the pixel's, too.
+    assert float(np.mean(outputs["noise_std"])) == pytest.approx((0.5 / 40) ** 0.5, rel=0.1)
+    expected = make("poisson", channels=1).denoise(noisy)
+    np.testing.assert_array_equal(model.denoise(noisy), expected)
+    told = ssdn_keras.load(path, noise_model="poisson", noise_parameter="known")
+    assert np.abs(told.denoise(noisy, 40) - expected).max() < 0.05
+    make(channels=1, parameter="per_image").save(path)
+    with pytest.raises(ValueError, match=r"gauss\.keras: noise_parameter must be one of known, maximum_likelihood"):
+        ssdn_keras.load(path, noise_model="poisson")
+    with pytest.raises(ValueError, match="noise_model must be one of gauss, poisson"):
+        ssdn_keras.load(path, noise_model="impulse")
+    make("impulse50", channels=1).save(path)
+    with pytest.raises(ValueError, match="the noise of a model that gets another must be one of gauss, poisson"):
+        ssdn_keras.load(path, noise_model="gauss")
+
+
 @pytest.fixture(scope="module")
 def known(tmp_path_factory):
     """File of a model that was told the level, and that of a noisy image."""
@@ -270,7 +293,33 @@ def test_convert_makes_a_model_that_finds_the_level(capfd, known, tmp_path):
         assert code == 0 and "noise parameter maximum_likelihood" in out, err
         assert ssdn_keras.load(made).seeks_level
         assert made.stat().st_size < size * (known / "known.keras").stat().st_size
-    fails(capfd, 2, "two .keras files", "convert", "--noise_parameter=known", made, tmp_path / "x.npz")
+    for flag in ("--noise_parameter=known", "--noise_model=poisson"):
+        fails(capfd, 2, "two .keras files", "convert", flag, made, tmp_path / "x.npz")
+    code, out, err = run(capfd, "convert", "--noise_model=poisson", made, tmp_path / "counts.keras")
+    assert code == 0 and "poisson noise of unknown level" in out, err
+
+
+def test_commands_take_another_noise_model(capfd, known, tmp_path):
+    model, image, output = known / "known.keras", known / "a.png", f"--output={tmp_path / 'out'}"
+    flags = ["--noise_parameter=maximum_likelihood", "--noise_model=poisson"]
+    code, _, err = run(capfd, "denoise", f"--model={model}", *flags, output, image)
+    assert code == 0, err
+    expected = ssdn_keras.load(model, noise_parameter="maximum_likelihood", noise_model="poisson")
+    result = np.asarray(Image.open(tmp_path / "out" / "a.png"))
+    np.testing.assert_array_equal(result, expected.denoise(np.asarray(Image.open(image))))
+    code, out, err = run(
+        capfd, "evaluate", f"--model={model}", *flags, "--noise=poisson30", f"--data={known}", output
+    )  # fmt: skip
+    assert code == 0 and "estimated noise level" in out and "λ" in out, err
+    fails(
+        capfd, 2, "--noise_model=poisson makes it take that", "evaluate", f"--model={model}", "--noise=poisson30",
+        f"--data={known}", output,
+    )  # fmt: skip
+    code, _, err = run(capfd, "denoise", "--noise_model=poisson", "--overwrite", output, image)
+    assert code == 0, err
+    shipped = ssdn_keras.load("gauss-mono", noise_model="poisson").denoise(np.asarray(Image.open(image)))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a.png")), shipped)
+    fails(capfd, 2, "--noise_model goes with a model", "denoise", "--algorithm=nlm", "--noise_model=poisson", image)
 
 
 @pytest.mark.parametrize("noise", ["gauss5_50", "gauss25"])

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from ssdn_keras import shipped
-from ssdn_keras.choices import FOUND_OR_GIVEN, check_choice
+from ssdn_keras.choices import EXCHANGEABLE_NOISE, FOUND_OR_GIVEN, check_choice
 from ssdn_keras.data.common import tell
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.version import __version__
@@ -68,7 +68,7 @@ _SETTINGS = {
 _LATER = {"value_range": None, "clipped": None, "filters": None, "estimator_filters": None, "mean_start": None}
 
 
-def load(path, dtype="float32", noise_parameter=None):
+def load(path, dtype="float32", noise_parameter=None, noise_model=None):
     """Load a model saved by `Denoiser.save`.
 
     Args:
@@ -76,6 +76,8 @@ def load(path, dtype="float32", noise_parameter=None):
         dtype: what its networks compute in: "float32" or "mixed_bfloat16". The noise model is always float32.
         noise_parameter: "maximum_likelihood": of each image the level of noise under which it is most likely, whatever
             the training did; "known": the level is given. By default as it was trained. See `Denoiser`.
+        noise_model: "gauss" or "poisson": the same network with the likelihood and the posterior of this noise. Its
+            prior has learnt from surroundings with other noise, and is nearly as good. By default that of the training.
 
     Nothing but a `Denoiser` with checked arguments is ever made from the file, so that a file from elsewhere cannot run
     code. The model is not compiled.
@@ -98,20 +100,27 @@ def load(path, dtype="float32", noise_parameter=None):
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"{path}: the weights are damaged or do not fit the settings ({reason})") from None
-    return _with_noise_parameter(model, noise_parameter, path)
-
-
-def _with_noise_parameter(model, wanted, path):
-    """The same network in a model that knows the noise parameter otherwise."""
-    if wanted in (None, model.noise_parameter):
-        return model
     try:
-        check_choice("noise_parameter", wanted, FOUND_OR_GIVEN)
-        if not model.algorithm.uses_noise_model:
-            raise ValueError(f"{model.algorithm.name} has no noise model")
-        other = Denoiser.from_config({**model.get_config(), "noise_parameter": wanted, "estimator_filters": None})
+        return _with_noise(model, noise_parameter or model.noise_parameter, noise_model or model.noise.model.name)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _with_noise(model, noise_parameter, noise_model):
+    """The same network in a model with another noise model, or that knows its parameter otherwise."""
+    changed = {}
+    if noise_model != model.noise.model.name:
+        check_choice("noise_model", noise_model, EXCHANGEABLE_NOISE)
+        check_choice("the noise of a model that gets another", model.noise.kind, EXCHANGEABLE_NOISE)
+        changed.update(noise=noise_model, noise_range=None, clipped=None)
+    if noise_parameter != model.noise_parameter or (changed and model.learnt):
+        check_choice("noise_parameter", noise_parameter, FOUND_OR_GIVEN)
+        changed.update(noise_parameter=noise_parameter, estimator_filters=None)
+    if not changed:
+        return model
+    if not model.algorithm.uses_noise_model:
+        raise ValueError(f"{model.algorithm.name} has no noise model")
+    other = Denoiser.from_config({**model.get_config(), **changed})
     other.network.set_weights(model.network.get_weights())
     return other
 
