@@ -1,6 +1,5 @@
 """The networks that come with the package, on photographs of scikit-image, none of which they learnt from."""
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -239,23 +238,6 @@ def test_convert_halves(capfd, plain, tmp_path):
     assert code == 0 and out.startswith("wrote ")
     fails(capfd, 2, "go with two .keras files", "convert", path, tmp_path / "x2.keras")
     fails(capfd, 2, "go with two .keras files", "convert", "--half", path, tmp_path / "x.npz")
-
-
-def test_a_network_of_grey_images_starts_as_one_of_colour_that_sees_grey():
-    path = Path(__file__).parent.parent / "benchmarks" / "grey_start.py"
-    spec = importlib.util.spec_from_file_location("grey_start", path)
-    grey_start = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(grey_start)
-    for settings in ({}, {"mean_start": "neighbours", "noise_parameter": "per_image"}):
-        colour = ssdn_keras.Denoiser("gauss5_50", filters=4, **settings)
-        grey = grey_start.grey_network_of(colour)
-        assert (grey.channels, grey.noise_parameter, grey.estimator) == (1, "known", None)
-        image = noisy(photograph("camera", 1)[:64, :64], 25)[None]
-        ours, theirs = (ops.convert_to_numpy(each) for each in (
-            grey.network(image), colour.network(np.repeat(image, 3, axis=-1))
-        ))  # fmt: skip
-        np.testing.assert_allclose(ours[..., 0], theirs[..., :3].mean(axis=-1), atol=1e-5)
-        np.testing.assert_allclose(ours[..., 1], theirs[..., 3], atol=1e-5)
 
 
 def test_the_uncertainty_is_honest(network):
