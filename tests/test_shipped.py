@@ -89,7 +89,7 @@ def test_denoises_photographs_and_estimates_their_noise(network, sigma):
 
 @pytest.mark.parametrize("sigma", [5, 10, 35, 50, 75])
 def test_finds_the_noise_of_every_image(network, sigma):
-    """Stronger noise than in the training, too. The photographs have noise of their own, of σ from 1 to 2."""
+    """Stronger noise than in the training, too. Some photographs have noise of their own, of σ up to 1.8."""
     found = []
     for seed, name in enumerate(photographs(network.channels)):
         image = ops.convert_to_tensor(noisy(photograph(name, network.channels), sigma, seed)[None])
