@@ -88,7 +88,7 @@ def open_model(flags):
     model = load(flags.model, flags.precision, flags.noise_parameter, flags.noise_model)
     takes_level = model.algorithm.uses_noise_model and not model.learnt
     if takes_level and not model.seeks_level and flags.noise_level is None and model.noise.varying:
-        way = "" if model.noise.parameter_shape else "; or give --noise_parameter=maximum_likelihood"
+        way = "; or give --noise_parameter=maximum_likelihood" if model.noise.can_be_sought else ""
         raise UsageError(f"this model needs --noise_level ({model.noise.unit}); it was trained for {model.noise}{way}")
     if not takes_level and flags.noise_level is not None:
         raise UsageError("this model needs no --noise_level: leave it out")
@@ -205,7 +205,7 @@ def main(flags, arguments):
     else:
         denoiser = open_shipped(flags)
         if pairs and flags.noise_level is not None:
-            checked(check_level, denoiser(3), flags.noise_level, pairs[0][0])
+            checked(check_level, denoiser, flags.noise_level, pairs[0][0])
     make_folder(flags.output)
     failed = denoise_all(denoiser, pairs, flags)
     skipped = f", {before} were there" if before else ""

@@ -138,7 +138,18 @@ def nominal_level(denoiser, noise_level, dtype, value_range=None):
 
 
 def check_level(denoiser, level, path):
-    """Raise ValueError for a level that a file cannot have; each is checked again, since their units may differ."""
+    """Raise ValueError for a level that a file cannot have; each is checked again, since their units may differ.
+
+    Args:
+        denoiser: as of `denoise_file`.
+        level: in the units of the file.
+        path: of the file; one that cannot be read is left for later.
+    """
+    if inspect.isfunction(denoiser):
+        channels = 1
+        with contextlib.suppress(ValueError, IndexError, OSError), open_pages(path) as reader:
+            channels = _channels(reader)
+        denoiser = denoiser(channels)
     if np.ndim(level) and not denoiser.noise.parameter_shape:  # as for two images, elsewhere
         given = "+".join(f"{number:g}" for number in level)
         raise ValueError(

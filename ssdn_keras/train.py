@@ -235,10 +235,8 @@ def read_settings(flags):
             f"--noise={flags.noise} with --train_noisy: the level of each image is not known; name one level, such as "
             f"{spec.examples[0]}, or use --noise_parameter=per_image"
         )
-    if flags.algorithm == "ssdn" and flags.noise_parameter == "maximum_likelihood" and spec.parameter_shape:
-        raise UsageError(
-            f"--noise_parameter=maximum_likelihood finds one number; {spec.kind} noise has two: use per_image"
-        )
+    if flags.algorithm == "ssdn" and flags.noise_parameter == "maximum_likelihood" and not spec.can_be_sought:
+        raise UsageError(f"--noise_parameter=maximum_likelihood is not for {spec.kind} noise: use per_image")
     if flags.mean_start == "neighbours" and not ALGORITHMS[flags.algorithm].blind:
         raise UsageError(
             f"--mean_start=neighbours needs a blind spot, which --algorithm={flags.algorithm} does not have"

@@ -45,7 +45,7 @@ def level_input(model, noise_level, count):
     """The "noise_level" input for `count` images from levels in the units of the experiment names, or None."""
     if noise_level is None or not model.algorithm.uses_noise_model:
         if model.algorithm.uses_noise_model and model.noise_parameter == "known" and model.noise.varying:
-            way = "" if model.noise.parameter_shape else ", or load the model with noise_parameter='maximum_likelihood'"
+            way = ", or load the model with noise_parameter='maximum_likelihood'" if model.noise.can_be_sought else ""
             raise ValueError(f"the noise level varies and is not estimated: give noise_level ({model.noise.unit}){way}")
         return None
     if model.learnt:

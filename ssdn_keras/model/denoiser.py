@@ -106,10 +106,8 @@ class Denoiser(Training, Inference, keras.Model):
             self.noise = self.noise.clipped_to(*((end - black) / self.noise.span for end in (low, high)), *step)
         self.algorithm = ALGORITHMS[algorithm]
         self.noise_parameter = noise_parameter
-        if self.seeks_level and self.noise.parameter_shape:
-            raise ValueError(
-                f"noise_parameter='maximum_likelihood' finds one number; {self.noise.kind} noise has two: use per_image"
-            )
+        if self.seeks_level and not self.noise.can_be_sought:
+            raise ValueError(f"noise_parameter='maximum_likelihood' is not for {self.noise.kind} noise: use per_image")
         self.channels = int(channels)
         self.diagonal_covariance = diagonal_covariance
         self.blindspot_size = blindspot_size

@@ -10,6 +10,7 @@ from ssdn_keras import shipped
 from ssdn_keras.choices import EXCHANGEABLE_NOISE, FOUND_OR_GIVEN, check_choice
 from ssdn_keras.data.common import tell
 from ssdn_keras.model.denoiser import Denoiser
+from ssdn_keras.noise.levels import CLIPPED
 from ssdn_keras.version import __version__
 
 _REGISTERED_NAME = "ssdn_keras>Denoiser"
@@ -101,7 +102,7 @@ def load(path, dtype="float32", noise_parameter=None, noise_model=None):
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"{path}: the weights are damaged or do not fit the settings ({reason})") from None
     try:
-        return _with_noise(model, noise_parameter or model.noise_parameter, noise_model or model.noise.model.name)
+        return _with_noise(model, noise_parameter or model.noise_parameter, noise_model or model.noise.kind)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -109,10 +110,11 @@ def load(path, dtype="float32", noise_parameter=None, noise_model=None):
 def _with_noise(model, noise_parameter, noise_model):
     """The same network in a model with another noise model, or that knows its parameter otherwise."""
     changed = {}
-    if noise_model != model.noise.model.name:
+    if noise_model != model.noise.kind:
         check_choice("noise_model", noise_model, EXCHANGEABLE_NOISE)
         check_choice("the noise of a model that gets another", model.noise.kind, EXCHANGEABLE_NOISE)
-        changed.update(noise=noise_model, noise_range=None, clipped=None)
+        # Where values were clipped belongs to the images, whatever their noise.
+        changed.update(noise=noise_model + CLIPPED * model.noise.is_clipped, noise_range=None)
     if noise_parameter != model.noise_parameter or (changed and model.learnt):
         check_choice("noise_parameter", noise_parameter, FOUND_OR_GIVEN)
         changed.update(noise_parameter=noise_parameter, estimator_filters=None)

@@ -76,6 +76,11 @@ class NoiseSpec:
         return shape_of(self.model)
 
     @property
+    def can_be_sought(self):
+        """Whether the likeliest level can be found, see `ssdn_keras.noise.likelihood`."""
+        return getattr(self.model, "strengths", None) is not None
+
+    @property
     def level_names(self):
         """What the numbers of a level are called in reports: "noise_level", or "gain" and "read_noise"."""
         return names_of(self.model)
