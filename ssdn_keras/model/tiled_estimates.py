@@ -7,8 +7,6 @@ from ssdn_keras.noise import likelihood
 
 # Rows of features at a time.
 _ROWS = 32
-# Samples at a time: always as many, since a backend keeps memory for each shape.
-_PIECE = 2**12
 
 
 def area(rows, columns):
@@ -47,6 +45,9 @@ class AverageEstimate:
         raw = self._total / np.prod(self._tiles.shape)
         return self._model.strength_of(ops.convert_to_tensor(np.reshape(raw, (1, 1, 1, -1)).astype("float32")))
 
+    def raw(self, rows, columns):
+        """Nothing of the other network is kept."""
+
 
 class LikeliestEstimate:
     """The level under which the image is most likely, by the same samples as of a whole image.
@@ -54,10 +55,11 @@ class LikeliestEstimate:
     Args:
         model: `Denoiser` that seeks the level.
         tiles: the image, `tiling._Tiled`.
+        room: bytes for what the network says of tiles that hold samples, so that it need not be computed again.
     """
 
-    def __init__(self, model, tiles):
-        self._model, self._tiles = model, tiles
+    def __init__(self, model, tiles, room):
+        self._model, self._tiles, self._room, self._kept = model, tiles, room, {}
         self._rows, self._columns = (ops.convert_to_numpy(each) for each in likelihood.samples(*tiles.shape))
         self._noisy = np.empty((len(self._rows), model.channels), "float32")
         self._outputs = np.empty((len(self._rows), model.network.components), "float32")
@@ -71,33 +73,33 @@ class LikeliestEstimate:
         )
 
     def share(self):
-        """Part of the whole work that this is: only tiles that hold samples are looked at."""
-        looked_at = 0
+        """Part of the whole work that this is: only tiles that hold samples are looked at, and some are kept."""
+        looked_at, kept, room = 0, 0, self._room
 
         def count(rows, columns):
-            nonlocal looked_at
-            looked_at += area(rows, columns) * bool(len(self._inside(rows, columns)))
+            nonlocal looked_at, kept, room
+            if len(self._inside(rows, columns)):
+                looked_at += area(rows, columns)
+                if self._bytes(rows, columns) <= room:
+                    kept, room = kept + area(rows, columns), room - self._bytes(rows, columns)
 
         self._tiles.each(count)
-        return looked_at / (looked_at + np.prod(self._tiles.shape))
+        return looked_at / (looked_at - kept + np.prod(self._tiles.shape))
+
+    def _bytes(self, rows, columns):
+        return area(rows, columns) * self._model.network.components * self._outputs.itemsize
 
     def add(self, rows, columns, tell):
         """Take one tile into account; `tell` is called with it."""
         inside = self._inside(rows, columns)
         if len(inside):
-            network = self._model.network
-            features = self._tiles.features(network, rows, columns)[0]
-            start, noisy = self._tiles.start(rows, columns), self._tiles.noisy(rows, columns)[0]
-            start = None if start is None else ops.convert_to_numpy(start)[0]
-            for first in range(0, len(inside), _PIECE):
-                piece = inside[first : first + _PIECE]
-                place = self._rows[piece] - rows.start, self._columns[piece] - columns.start
-                padded = tuple(np.resize(each, _PIECE) for each in place)
-                outputs = network.head(
-                    features[padded][None, :, None], None if start is None else start[padded][None, :, None]
-                )
-                self._outputs[piece] = ops.convert_to_numpy(outputs)[0, : len(piece), 0]
-                self._noisy[piece] = noisy[place]
+            found = [(part, ops.convert_to_numpy(raw)) for part, raw in self._tiles.raw(rows, columns)]
+            place = self._rows[inside] - rows.start, self._columns[inside] - columns.start
+            self._outputs[inside] = np.concatenate([raw[0] for _, raw in found])[place]
+            self._noisy[inside] = self._tiles.noisy(rows, columns)[0][place]
+            if self._bytes(rows, columns) <= self._room:
+                self._room -= self._bytes(rows, columns)
+                self._kept[_name(rows, columns)] = found
         tell(rows, columns)
 
     def result(self):
@@ -105,3 +107,11 @@ class LikeliestEstimate:
         return self._model.likeliest(
             *(ops.convert_to_tensor(each[None, :, None]) for each in (self._noisy, self._outputs))
         )
+
+    def raw(self, rows, columns):
+        """What was kept of a tile, once: as `_Tiled.raw`; or None."""
+        return self._kept.pop(_name(rows, columns), None)
+
+
+def _name(rows, columns):
+    return rows.start, rows.stop, columns.start, columns.stop

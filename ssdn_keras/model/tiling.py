@@ -28,6 +28,8 @@ _LEAST_WIDTH = 0.25
 _HALF_PRECISION = 0.7
 # Bytes per pixel and number of the network's outputs that the posterior takes.
 _PER_COMPONENT = 40
+# Part of the memory for what was computed of tiles while the noise level was sought.
+_KEPT = 0.1
 # Part of the free memory that is used unless a limit is given.
 _PART = 0.6
 SMALLEST = GRID
@@ -67,7 +69,8 @@ def restore(model, values, load, store, parameter=None, memory=None, tile=None, 
             tile = _smaller(max(height, width))
         else:
             return
-    _Tiled(model, values, load, tile or tile_for(model, budget)).run(store, parameter, progress)
+    room = _KEPT * max(budget, 0) if model.seeks_level and parameter is None else 0
+    _Tiled(model, values, load, tile or tile_for(model, budget - room), room).run(store, parameter, progress)
 
 
 def _first(outputs):
@@ -153,8 +156,8 @@ def _no_gradients():
 class _Tiled:
     """One image and one model; `tile` becomes smaller when the memory does not suffice."""
 
-    def __init__(self, model, values, load, tile):
-        self._model, self._values, self._load, self._tile = model, values, load, tile
+    def __init__(self, model, values, load, tile, room=0):
+        self._model, self._values, self._load, self._tile, self._room = model, values, load, tile, room
         self.shape = values.shape[:2]
 
     def noisy(self, rows, columns):
@@ -177,25 +180,28 @@ class _Tiled:
                 strength = estimate.result()
 
             def denoise(rows, columns):
-                features = self.features(self._model.network, rows, columns)
-                step = max(_CHUNK // (columns.stop - columns.start), 1)
-                for start in range(rows.start, rows.stop, step):
-                    part = slice(start, min(start + step, rows.stop))
-                    noisy = ops.convert_to_tensor(self.noisy(part, columns))
-                    seen = features[:, part.start - rows.start : part.stop - rows.start]
-                    store(part, columns, self._outputs(seen, self.start(part, columns), noisy, strength))
+                kept = None if estimate is None else estimate.raw(rows, columns)
+                for part, raw in self.raw(rows, columns) if kept is None else kept:
+                    store(part, columns, self._outputs(raw, self.noisy(part, columns), strength))
                 tell(rows, columns, 1.0 - share)
 
             self.each(denoise)
 
-    def _outputs(self, features, start, noisy, strength):
-        model = self._model
-        found = model.algorithm.outputs(
-            model.network.head(features, start), noisy, model.noise.model, strength, model.diagonal_covariance
-        )
+    def _outputs(self, raw, noisy, strength):
+        model, arrays = self._model, map(ops.convert_to_tensor, (raw, noisy))
+        found = model.algorithm.outputs(*arrays, model.noise.model, strength, model.diagonal_covariance)
         return {name: ops.convert_to_numpy(value)[0] for name, value in found.items()}
 
-    def start(self, rows, columns):
+    def raw(self, rows, columns):
+        """What the network says of one tile, some rows at a time: yields a slice of rows and 1×h×w×components."""
+        features = self.features(self._model.network, rows, columns)
+        step = max(_CHUNK // (columns.stop - columns.start), 1)
+        for start in range(rows.start, rows.stop, step):
+            part = slice(start, min(start + step, rows.stop))
+            seen = features[:, part.start - rows.start : part.stop - rows.start]
+            yield part, self._model.network.head(seen, self._start(part, columns))
+
+    def _start(self, rows, columns):
         """What the network's mean starts from in one part of the image, or None."""
         network, far = self._model.network, nearest_seen(self._model.network.blindspot_size)
         if network.mean_start == "none":
@@ -209,7 +215,8 @@ class _Tiled:
         """What finds the noise parameter in a pass of its own, or None where that takes none."""
         if self._model.estimator is not None:
             return AverageEstimate(self._model, self)
-        return LikeliestEstimate(self._model, self) if self._model.seeks_level and parameter is None else None
+        seeks = self._model.seeks_level and parameter is None
+        return LikeliestEstimate(self._model, self, self._room) if seeks else None
 
     def features(self, network, rows, columns):
         """Features of all views of one part of the image, 1×h×w×96 or ×384."""
