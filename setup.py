@@ -11,7 +11,7 @@ setup(
     version=version["__version__"],
     packages=find_packages(include=["ssdn_keras", "ssdn_keras.*"]),
     package_data={
-        "ssdn_keras.shipped": ["networks/*"],
+        "ssdn_keras.shipped": ["networks/*/*"],
         **{f"ssdn_keras.{part}": ["templates/*.html"] for part in ("comparison", "diagnosis", "reproduction")},
     },
     install_requires=[

@@ -24,6 +24,8 @@ NOISE_PARAMETERS = ("known", "global", "per_image", "maximum_likelihood")
 FOUND_OR_GIVEN = ("known", "maximum_likelihood")
 # Noise models that may take each other's place: what the network sees is much alike.
 EXCHANGEABLE_NOISE = ("gauss", "poisson")
+# The same, of values that were then clipped and rounded to 8 bits, too.
+NOISE_OF_MODEL = (*EXCHANGEABLE_NOISE, *(f"{name}-clipped" for name in EXCHANGEABLE_NOISE))
 
 # What the mean of a network may start from, here for the same reason; `model.mean_start` has what it is.
 MEAN_STARTS = ("none", "neighbours")

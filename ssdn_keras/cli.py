@@ -14,7 +14,7 @@ import textwrap
 
 from absl import flags
 
-from ssdn_keras.choices import EXCHANGEABLE_NOISE, FOUND_OR_GIVEN
+from ssdn_keras.choices import FOUND_OR_GIVEN, NOISE_OF_MODEL
 from ssdn_keras.flag_types import Choice, Finite, Level
 from ssdn_keras.startup import start_backend
 from ssdn_keras.termination import TerminatedError, unwound_by_sigterm
@@ -100,8 +100,8 @@ class Command:
             "maximum_likelihood finds of each image the level under which it is most likely, known takes it as given.",
         )  # fmt: skip
         self.choice(
-            "noise_model", None, EXCHANGEABLE_NOISE, f"{when}Instead of the noise that the model was made for: its "
-            "network with the likelihood of another.",
+            "noise_model", None, NOISE_OF_MODEL, f"{when}Instead of the noise that the model was made for: its "
+            "network with the likelihood of another; with -clipped, of values that were clipped and rounded to 8 bits.",
         )  # fmt: skip
 
     def help(self):

@@ -81,11 +81,11 @@ COMMAND.choice(
 )
 
 
-def open_model(flags):
+def open_model(flags, name):
     """The trained model, if the noise level fits it."""
     from ssdn_keras.model.files import load
 
-    model = load(flags.model, flags.precision, flags.noise_parameter, flags.noise_model)
+    model = load(name, flags.precision, flags.noise_parameter, flags.noise_model)
     takes_level = model.algorithm.uses_noise_model and not model.learnt
     if takes_level and not model.seeks_level and flags.noise_level is None and model.noise.varying:
         way = "; or give --noise_parameter=maximum_likelihood" if model.noise.can_be_sought else ""
@@ -96,14 +96,24 @@ def open_model(flags):
 
 
 def open_shipped(flags):
-    """A function of the number of channels that gives the network for it that comes with the package."""
+    """A function that gives the network of the package for an image, see `denoise_file`."""
     import functools
 
     from ssdn_keras import shipped
-    from ssdn_keras.model.files import load
+    from ssdn_keras.model.files import with_noise
 
-    opened = functools.cache(load)
-    return lambda channels: opened(shipped.suited(channels), flags.precision, None, flags.noise_model)
+    opened = functools.cache(functools.partial(open_model, flags))
+    with_clipping = functools.cache(
+        lambda name: with_noise(opened(name), noise_model=f"{opened(name).noise.kind}-clipped")
+    )
+
+    def suited(channels, clipped):
+        name = shipped.suited(channels, flags.model)
+        return with_clipping(name) if clipped and not flags.noise_model else opened(name)
+
+    if flags.model:
+        suited(1, False)  # so that a wrong name or flag ends the program before the first file
+    return suited
 
 
 def open_classical(flags):
@@ -194,11 +204,12 @@ def main(flags, arguments):
     if flags.overwrite and flags.resume:
         raise UsageError("give --overwrite or --resume, not both")
     pairs, before = choose_pairs(flags, arguments)
+    from ssdn_keras import shipped
     from ssdn_keras.denoising import check_level
     from ssdn_keras.model.apply import check_std
 
-    if flags.model or flags.algorithm:
-        denoiser = open_classical(flags) if flags.algorithm else open_model(flags)
+    if flags.algorithm or (flags.model and not shipped.is_shipped(flags.model)):
+        denoiser = open_classical(flags) if flags.algorithm else open_model(flags, flags.model)
         checked(check_std, denoiser, flags.std)
         if pairs:
             checked(check_level, denoiser, flags.noise_level, pairs[0][0])

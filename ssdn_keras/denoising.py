@@ -15,6 +15,9 @@ from ssdn_keras.value_range import span
 
 # Bytes of an image that are looked at at a time.
 _PART = 2**24
+# Share of an image at the ends of its range from which they are no sign of noise that was clipped: of a flat black or
+# white with noise half are there, of a drawing or a mask nearly all.
+_DRAWN = 0.75
 
 
 def denoise_file(
@@ -35,9 +38,9 @@ def denoise_file(
 
     Args:
         source, target: paths; folders are made. The target is whole or absent.
-        denoiser: a `Denoiser` or `ClassicalDenoiser`, or a function of the number of channels that gives one; three
-            that are all equal count as one, since their noise is. One for one channel denoises each channel by itself,
-            one for three takes grey as well.
+        denoiser: a `Denoiser` or `ClassicalDenoiser`, or a function that gives one, of the number of channels (three
+            that are all equal count as one, since their noise is) and of whether values were clipped and rounded to 8
+            bits. One for one channel denoises each channel by itself, one for three takes grey as well.
         noise_level: in the units of the file (σ, or a pair of gain and read noise), or λ, or percent; None where it is
             not needed.
         std: path of a TIFF file for the posterior standard deviation in the units of the file, or None.
@@ -56,7 +59,7 @@ def denoise_file(
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_pages(source, max_pixels))
         if inspect.isfunction(denoiser):
-            denoiser = denoiser(_channels(reader))
+            denoiser = denoiser(_channels(reader), _is_clipped(reader))
         apply.check_std(denoiser, std is not None)
         for shape in reader.pages:
             check_channels(shape.channels, denoiser.channels)
@@ -86,6 +89,20 @@ def _channels(reader):
     channels = reader.pages[0].channels
     grey = channels > 1 and all(_is_grey(reader.read(index).values) for index in range(len(reader.pages)))
     return 1 if grey else channels
+
+
+def _is_clipped(reader):
+    """Whether the noise of a file of 8 bits can have been clipped, and is not that of a drawing in black and white."""
+    if any(np.dtype(shape.dtype) != np.uint8 for shape in reader.pages):
+        return False
+    ends = values = 0
+    for index in range(len(reader.pages)):
+        page = reader.read(index).values
+        step = max(_PART // max(page[:1].nbytes, 1), 1)
+        for part in (page[row : row + step] for row in range(0, len(page), step)):
+            ends += np.count_nonzero(part + np.uint8(1) <= 1)  # 255 becomes 0, and 0 becomes 1
+        values += page.size
+    return ends <= _DRAWN * values
 
 
 def _is_grey(values):
@@ -146,10 +163,10 @@ def check_level(denoiser, level, path):
         path: of the file; one that cannot be read is left for later.
     """
     if inspect.isfunction(denoiser):
-        channels = 1
+        suited = 1, False
         with contextlib.suppress(ValueError, IndexError, OSError), open_pages(path) as reader:
-            channels = _channels(reader)
-        denoiser = denoiser(channels)
+            suited = _channels(reader), _is_clipped(reader)
+        denoiser = denoiser(*suited)
     if np.ndim(level) and not denoiser.noise.parameter_shape:  # as for two images, elsewhere
         given = "+".join(f"{number:g}" for number in level)
         raise ValueError(

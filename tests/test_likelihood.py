@@ -181,8 +181,10 @@ def tiled(model, image, tile, **options):
     return results
 
 
-def test_tiles_find_the_same_and_leave_out_what_they_need_not(monkeypatch):
+@pytest.mark.parametrize("kept, again", [(0.1, 0), (0, 9)])
+def test_tiles_find_the_same_and_compute_no_more_than_they_need(monkeypatch, kept, again):
     monkeypatch.setattr(likelihood, "WINDOW", 8)
+    monkeypatch.setattr(tiling, "_KEPT", kept)
     model, image = make(channels=1), picture(220, 300, 1, 30)
     looked_at, told = [], []
     features = tiling._Tiled.features
@@ -196,9 +198,10 @@ def test_tiles_find_the_same_and_leave_out_what_they_need_not(monkeypatch):
         np.testing.assert_allclose(ours, whole, atol=1e-5)
     assert sum(told) == pytest.approx(image.size)
     places = set(looked_at)
-    twice = len(looked_at) - len(places)
-    # Nine windows of 8 pixels, each inside a tile of 64.
-    assert twice == 9 < len(places)
+    # Nine windows of 8 pixels, each inside a tile of 64, whose outputs are kept where there is room for them.
+    assert len(looked_at) - len(places) == again and 9 < len(places)
+    # The first pass looks at those alone.
+    assert len(set(looked_at[:9])) == 9
     looked_at.clear()
     tiled(model, image, 64, parameter=np.float32([30 / 255]))
     assert len(looked_at) == len(places)
@@ -340,6 +343,29 @@ def test_commands_take_another_noise_model(capfd, known, tmp_path):
     shipped = ssdn_keras.load("gauss-mono", noise_model="poisson").denoise(np.asarray(Image.open(image)))
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a.png")), shipped)
     fails(capfd, 2, "--noise_model goes with a model", "denoise", "--algorithm=nlm", "--noise_model=poisson", image)
+
+
+def test_clipping_is_put_in_place(tmp_path):
+    """The network stays, the level is kept where there is one, and the level that is found is that of the noise."""
+    image = np.rint(255 * picture(96, 96, 1, 100).clip(0, 1)) / np.float32(255)
+    make(channels=1).save(tmp_path / "found.keras")
+    clipped = ssdn_keras.load(tmp_path / "found.keras", noise_model="gauss-clipped")
+    assert clipped.noise.is_clipped and clipped.noise_parameter == "maximum_likelihood"
+    assert ssdn_keras.load(tmp_path / "found.keras", noise_model="poisson-clipped").noise.kind == "poisson"
+    plain, found = (
+        float(model.restore(image)["noise_std"].mean())
+        for model in (ssdn_keras.load(tmp_path / "found.keras"), clipped)
+    )
+    assert plain < found
+    ssdn_keras.Denoiser("gauss25", channels=1, filters=4).save(tmp_path / "told.keras")
+    assert str(ssdn_keras.load(tmp_path / "told.keras", noise_model="gauss-clipped").noise) == "gauss25-clipped"
+    ssdn_keras.Denoiser("gauss", "maximum_likelihood", channels=1, filters=4, value_range=(0, 4000)).save(
+        tmp_path / "range.keras"
+    )
+    with pytest.raises(ValueError, match="has a range of values of its own"):
+        ssdn_keras.load(tmp_path / "range.keras", noise_model="gauss-clipped")
+    with pytest.raises(ValueError, match="noise_model must be one of.*did you mean gauss-clipped"):
+        ssdn_keras.load(tmp_path / "found.keras", noise_model="gaus-clipped")
 
 
 @pytest.mark.parametrize("noise", ["gauss5_50", "gauss25"])

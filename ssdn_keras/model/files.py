@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from ssdn_keras import shipped
-from ssdn_keras.choices import EXCHANGEABLE_NOISE, FOUND_OR_GIVEN, check_choice
+from ssdn_keras.choices import EXCHANGEABLE_NOISE, FOUND_OR_GIVEN, NOISE_OF_MODEL, check_choice
 from ssdn_keras.data.common import tell
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.noise.levels import CLIPPED
@@ -78,7 +78,8 @@ def load(path, dtype="float32", noise_parameter=None, noise_model=None):
         noise_parameter: "maximum_likelihood": of each image the level of noise under which it is most likely, whatever
             the training did; "known": the level is given. By default as it was trained. See `Denoiser`.
         noise_model: "gauss" or "poisson": the same network with the likelihood and the posterior of this noise. Its
-            prior has learnt from surroundings with other noise, and is nearly as good. By default that of the training.
+            prior has learnt from surroundings with other noise, and is nearly as good. "gauss-clipped" and
+            "poisson-clipped": of values that were then clipped and rounded to 8 bits. By default that of the training.
 
     Nothing but a `Denoiser` with checked arguments is ever made from the file, so that a file from elsewhere cannot run
     code. The model is not compiled.
@@ -102,19 +103,25 @@ def load(path, dtype="float32", noise_parameter=None, noise_model=None):
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"{path}: the weights are damaged or do not fit the settings ({reason})") from None
     try:
-        return _with_noise(model, noise_parameter or model.noise_parameter, noise_model or model.noise.kind)
+        return with_noise(model, noise_parameter, noise_model)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _with_noise(model, noise_parameter, noise_model):
-    """The same network in a model with another noise model, or that knows its parameter otherwise."""
-    changed = {}
-    if noise_model != model.noise.kind:
-        check_choice("noise_model", noise_model, EXCHANGEABLE_NOISE)
+def with_noise(model, noise_parameter=None, noise_model=None):
+    """The same network in a model with another noise model, or that knows its parameter otherwise; see `load`."""
+    noise_parameter, noise_model = noise_parameter or model.noise_parameter, noise_model or model.noise.kind
+    changed, kind = {}, noise_model.removesuffix(CLIPPED)
+    clips = kind != noise_model and not model.noise.is_clipped
+    if kind != model.noise.kind or clips:
+        check_choice("noise_model", noise_model, NOISE_OF_MODEL)
         check_choice("the noise of a model that gets another", model.noise.kind, EXCHANGEABLE_NOISE)
+        if clips and model.value_range is not None:
+            raise ValueError("noise_model=…-clipped is of 8 bits, and this model has a range of values of its own")
         # Where values were clipped belongs to the images, whatever their noise.
-        changed.update(noise=noise_model + CLIPPED * model.noise.is_clipped, noise_range=None)
+        clipped = clips or model.noise.is_clipped
+        same = str(model.noise.clipped) if clips else str(model.noise)
+        changed.update(noise=same if kind == model.noise.kind else kind + CLIPPED * clipped, noise_range=None)
     if noise_parameter != model.noise_parameter or (changed and model.learnt):
         check_choice("noise_parameter", noise_parameter, FOUND_OR_GIVEN)
         changed.update(noise_parameter=noise_parameter, estimator_filters=None)
