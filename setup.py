@@ -32,6 +32,7 @@ setup(
     ],
     extras_require={
         "cbm3d": ["bm3d>=4.0,<5"],  # an extra: its licence allows non-commercial use only
+        "photographs": ["opencv-python-headless>=4.10,<6"],  # benchmarks/free_photographs.py: panoramas (.hdr)
         # `make docs`: pages from Markdown, their look, and the reference, which is read from docstrings.
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings>=0.30,<2", "mkdocstrings-python>=1.16,<3"],
         # `export --format=onnx`: the format, Keras's way to it from TensorFlow, and the runtime of its tests.
