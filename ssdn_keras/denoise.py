@@ -37,6 +37,13 @@ COMMAND.choice(
     "Type of the results' values, which keep their units; by default that of each file. Floats are neither rounded nor "
     "clipped. PNG files hold integers only.",
 )
+COMMAND.string(
+    "value_range",
+    "auto",
+    "What becomes 0 and 1 for a model without a range of its own: dtype (0 and white), percentiles (0.1 and 99.9 of "
+    "the values of each file), or file values LOW,HIGH, such as the black level and the largest value of a camera. "
+    "auto is percentiles for networks of the package, of files that do not have 8 bits; else dtype.",
+)
 COMMAND.switch(
     "std",
     False,
@@ -147,11 +154,16 @@ def choose_pairs(flags, arguments):
     return pairs, 0
 
 
-def denoise_all(denoiser, pairs, flags):
+def _is_of_package(flags):
+    from ssdn_keras.shipped import is_shipped
+
+    return not flags.algorithm and (not flags.model or is_shipped(flags.model))
+
+
+def denoise_all(denoiser, pairs, flags, value_range):
     """Denoise the files; returns how many failed."""
     from tqdm import tqdm
 
-    from ssdn_keras import shipped
     from ssdn_keras.data.files import std_path
     from ssdn_keras.denoising import denoise_file
     from ssdn_keras.memory import give_back
@@ -161,8 +173,9 @@ def denoise_all(denoiser, pairs, flags):
         "noise_level": flags.noise_level, "output_dtype": flags.output_dtype, "keep_nan": flags.nan == "keep",
         "memory": None if flags.memory is None else flags.memory * 2**30, "max_pixels": flags.max_pixels,
         "self_ensemble": flags.self_ensemble,
+        "value_range": None if isinstance(value_range, str) else value_range,
         # Networks of the package know no units; a model has those of its training, a classical method the file's.
-        "measure_range": not flags.algorithm and (not flags.model or shipped.is_shipped(flags.model)),
+        "measure_range": value_range == "percentiles" or (value_range == "auto" and _is_of_package(flags)),
     }  # fmt: skip
     failed, given_back = 0, time.monotonic()
     for source, target in tqdm(pairs, desc="denoising", unit="image"):
@@ -203,22 +216,28 @@ def main(flags, arguments):
         raise UsageError("--noise_parameter goes with --model")
     if flags.overwrite and flags.resume:
         raise UsageError("give --overwrite or --resume, not both")
+    from ssdn_keras.value_range import parse_value_range
+
+    value_range = checked(parse_value_range, flags.value_range)
     pairs, before = choose_pairs(flags, arguments)
-    from ssdn_keras import shipped
     from ssdn_keras.denoising import check_level
     from ssdn_keras.model.apply import check_std
 
-    if flags.algorithm or (flags.model and not shipped.is_shipped(flags.model)):
-        denoiser = open_classical(flags) if flags.algorithm else open_model(flags, flags.model)
-        checked(check_std, denoiser, flags.std)
-        if pairs:
-            checked(check_level, denoiser, flags.noise_level, pairs[0][0])
-    else:
+    given = None if isinstance(value_range, str) else value_range
+    if _is_of_package(flags):
         denoiser = open_shipped(flags)
         if pairs and flags.noise_level is not None:
-            checked(check_level, denoiser, flags.noise_level, pairs[0][0])
+            checked(check_level, denoiser, flags.noise_level, pairs[0][0], given)
+    else:
+        denoiser = open_classical(flags) if flags.algorithm else open_model(flags, flags.model)
+        if value_range != "auto" and (flags.algorithm or denoiser.value_range is not None):
+            owner = "the file" if flags.algorithm else "this model"
+            raise UsageError(f"{owner} has a range of values of its own: leave --value_range out")
+        checked(check_std, denoiser, flags.std)
+        if pairs:
+            checked(check_level, denoiser, flags.noise_level, pairs[0][0], given)
     make_folder(flags.output)
-    failed = denoise_all(denoiser, pairs, flags)
+    failed = denoise_all(denoiser, pairs, flags, value_range)
     skipped = f", {before} were there" if before else ""
     print(f"denoised {len(pairs) - failed} of {len(pairs)} images into {flags.output}{skipped}")
     return 1 if failed else 0

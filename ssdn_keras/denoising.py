@@ -33,6 +33,7 @@ def denoise_file(
     progress=None,
     self_ensemble=False,
     measure_range=False,
+    value_range=None,
 ):
     """Denoise one file; alpha, descriptions, resolution and colour profile are kept as they are.
 
@@ -52,6 +53,7 @@ def denoise_file(
         self_ensemble: average over rotations and reflections, see `Denoiser.denoise`.
         measure_range: where the model has no range of values, that of the file becomes 0 and 1, see
             `ssdn_keras.data.measured_range.range_of`.
+        value_range: (low, high), the values of the file that become 0 and 1 where the model has no range.
 
     Raises:
         ImageError, ValueError: the file cannot be read, has other channels, or holds NaN; or the noise level is wrong.
@@ -59,7 +61,7 @@ def denoise_file(
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_pages(source, max_pixels))
         if inspect.isfunction(denoiser):
-            denoiser = denoiser(_channels(reader), _is_clipped(reader))
+            denoiser = denoiser(_channels(reader), value_range is None and _is_clipped(reader))
         apply.check_std(denoiser, std is not None)
         for shape in reader.pages:
             check_channels(shape.channels, denoiser.channels)
@@ -68,15 +70,15 @@ def denoise_file(
         maps = None if std is None else stack.enter_context(create_maps(stack.enter_context(atomic(std)), reader))
         counter = _Counter(reader.pages, denoiser.channels == 1, progress)
         denoise = apply.denoise_page_turned if self_ensemble else apply.denoise_page
-        ranges = _value_ranges(denoiser, reader, measure_range)
+        ranges = _value_ranges(denoiser, reader, measure_range, value_range)
         options = {"memory": memory}
         for index, shape in enumerate(reader.pages):
             page = reader.read(index)
             results = [allocate(shape[:3], output_dtype or shape.dtype)]
             if maps is not None:
                 results.append(allocate(shape[:3], "float32"))
-            value_range = options["value_range"] = ranges[shape.dtype]
-            parameter = denoiser.level_input(nominal_level(denoiser, noise_level, shape.dtype, value_range), 1)
+            options["value_range"] = ranges[shape.dtype]
+            parameter = denoiser.level_input(nominal_level(denoiser, noise_level, shape.dtype, ranges[shape.dtype]), 1)
             with counter.page(index) as options["progress"]:
                 _denoise_page(denoise, denoiser, page.values, results, keep_nan, parameter=parameter, **options)
                 writer.write(index, results[0], page.alpha)
@@ -154,13 +156,14 @@ def nominal_level(denoiser, noise_level, dtype, value_range=None):
     return tuple(each * factor for each in noise_level) if np.ndim(noise_level) else noise_level * factor
 
 
-def check_level(denoiser, level, path):
+def check_level(denoiser, level, path, value_range=None):
     """Raise ValueError for a level that a file cannot have; each is checked again, since their units may differ.
 
     Args:
         denoiser: as of `denoise_file`.
         level: in the units of the file.
         path: of the file; one that cannot be read is left for later.
+        value_range: as of `denoise_file`.
     """
     if inspect.isfunction(denoiser):
         suited = 1, False
@@ -172,16 +175,17 @@ def check_level(denoiser, level, path):
         raise ValueError(
             f"noise_level of {denoiser.noise.kind} noise is one number, {denoiser.noise.unit}, not {given}"
         )
-    dtype, value_range = "uint8", None
+    dtype = "uint8"
     with contextlib.suppress(ValueError, IndexError, OSError), open_pages(path) as reader:
         dtype = reader.pages[0].dtype
-        value_range = _value_range(denoiser, reader, False, dtype)
+        value_range = value_range or _value_range(denoiser, reader, False, dtype)
     denoiser.level_input(nominal_level(denoiser, level, dtype, value_range), 1)
 
 
-def _value_ranges(denoiser, reader, measure):
+def _value_ranges(denoiser, reader, measure, given):
     """Dict of type to value range: the pages of a stack may differ in type, and so in what is black and white."""
-    return {dtype: _value_range(denoiser, reader, measure, dtype) for dtype in {shape.dtype for shape in reader.pages}}
+    dtypes = {shape.dtype for shape in reader.pages}
+    return {dtype: given or _value_range(denoiser, reader, measure, dtype) for dtype in dtypes}
 
 
 def _value_range(denoiser, reader, measure, dtype):

@@ -188,6 +188,27 @@ def test_files_of_16_bits_are_scaled_by_their_own_values(capfd, tmp_path):
     assert after < before / 4
 
 
+def test_a_range_of_values_may_be_given(capfd, tmp_path):
+    """Counts with an offset, none of them dark: percentiles would take the darkest for no light."""
+    counts = 300 + 100 * photograph("cat", 1)[:128, :128, 0] / 255
+    image = np.random.RandomState(0).poisson(counts).astype("uint16") + np.uint16(100)
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    flags = ["--noise_model=poisson", "--model=gauss-mono", "--value_range=100,600"]
+    code, _, err = run(capfd, "denoise", f"--output={tmp_path / 'out'}", *flags, tmp_path / "a.tif")
+    assert code == 0, err
+    model = ssdn_keras.load("gauss-mono", noise_model="poisson")
+    expected = 100 + 500 * model.denoise(((image - 100.0) / 500).astype("float32"))
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "out" / "a.tif"), expected, atol=0.51)
+    found = 1 / np.mean(model.restore(((image - 100.0) / 500).astype("float32")[..., None])["noise_std"] ** 2)
+    assert found == pytest.approx(500**2 / counts.mean(), rel=0.1)
+    output = f"--output={tmp_path / 'x'}"
+    fails(capfd, 2, "two file values LOW,HIGH", "denoise", output, "--value_range=9,3", tmp_path / "a.tif")
+    fails(
+        capfd, 2, "leave --value_range out", "denoise", output, "--algorithm=nlm", "--value_range=dtype",
+        tmp_path / "a.tif",
+    )  # fmt: skip
+
+
 def test_by_name_a_network_does_the_same_as_by_default(capfd, tmp_path):
     image = 100 + 3900.0 * photograph("cat", 1)[:64, :64, 0] / 255
     tifffile.imwrite(tmp_path / "a.tif", np.rint(image).astype("uint16"))
