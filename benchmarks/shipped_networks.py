@@ -17,7 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 import ssdn_keras
-from ssdn_keras.data.images import list_images, read_image
+from ssdn_keras.data.images import list_images
+from ssdn_keras.data.read import read_image
 from ssdn_keras.evaluation import metrics, protocol
 from ssdn_keras.noise import parse_noise
 

@@ -101,7 +101,7 @@ def _convert_pytorch(source, target, flags):
 
 
 def _write(target, model, variables):
-    from ssdn_keras.data.images import write_atomically
+    from ssdn_keras.atomic import write_atomically
     from ssdn_keras.interop.variables_file import write_variables
 
     if target.suffix.lower() == ".npz":
@@ -125,14 +125,14 @@ def _convert_model(source, target, flags):
 
         model = write_half(model, target)
     else:
-        from ssdn_keras.data.images import write_atomically
+        from ssdn_keras.atomic import write_atomically
 
         write_atomically(target, model.save)
     return _describe(model)
 
 
 def _convert_variables(source, target, flags):
-    from ssdn_keras.data.images import write_atomically
+    from ssdn_keras.atomic import write_atomically
     from ssdn_keras.interop import conversion, original
     from ssdn_keras.interop.experiments import parse_experiment
     from ssdn_keras.interop.variables_file import read_variables

@@ -5,10 +5,11 @@ import inspect
 
 import numpy as np
 
+from ssdn_keras.atomic import atomic
 from ssdn_keras.choices import MAX_PIXELS
 from ssdn_keras.data.formats import create_maps, create_pages, open_pages
 from ssdn_keras.data.formats.page import allocate
-from ssdn_keras.data.images import ImageError, atomic
+from ssdn_keras.data.images import ImageError
 from ssdn_keras.data.measured_range import LARGEST, range_of
 from ssdn_keras.model import apply
 from ssdn_keras.value_range import span

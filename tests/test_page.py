@@ -11,7 +11,8 @@ import pytest
 from conftest import smooth_image
 from PIL import Image
 
-from ssdn_keras.data.images import list_images, read_image, save_image
+from ssdn_keras.data.images import list_images, save_image
+from ssdn_keras.data.read import read_image
 from ssdn_keras.evaluation import metrics, protocol
 from ssdn_keras.evaluation.run import picture_path
 from ssdn_keras.noise import parse_noise

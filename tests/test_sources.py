@@ -14,8 +14,9 @@ from PIL import Image
 
 from ssdn_keras.data import ArraySource, FolderSource, HDF5Source, common, folder_source, open_source, training_crops
 from ssdn_keras.data.convert import write_hdf5, write_tfrecord
-from ssdn_keras.data.images import ImageError, image_size, read_image, to_channels
+from ssdn_keras.data.images import ImageError, image_size, to_channels
 from ssdn_keras.data.memory import Cache, free_memory
+from ssdn_keras.data.read import read_image
 from ssdn_keras.data.readable import Readable
 
 

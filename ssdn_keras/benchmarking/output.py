@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.benchmarking.report import markdown
-from ssdn_keras.data.images import write_atomically
 
 
 def write(results, folder):

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.comparison.batches import batches
 from ssdn_keras.comparison.steps import largest_difference
-from ssdn_keras.data.images import write_atomically
 from ssdn_keras.evaluation import metrics, protocol
 from ssdn_keras.interop.variables_file import read_variables, write_variables
 from ssdn_keras.model.schedule import RampedLearningRate

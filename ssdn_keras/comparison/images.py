@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssdn_keras.data.images import ImageError, read_image
+from ssdn_keras.data.images import ImageError
+from ssdn_keras.data.read import read_image
 from ssdn_keras.data.sources import tell
 from ssdn_keras.evaluation import metrics, protocol
 

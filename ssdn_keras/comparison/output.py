@@ -6,8 +6,8 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.comparison import figures, summary
-from ssdn_keras.data.images import write_atomically
 from ssdn_keras.evaluation import drawing, metrics, report
 from ssdn_keras.evaluation.picture import data_uri
 from ssdn_keras.version import __version__

@@ -1,6 +1,7 @@
 """Training data and image files. TensorFlow is imported with the pipeline, not before."""
 
-from ssdn_keras.data.images import list_images, read_image, save_image
+from ssdn_keras.data.images import list_images, save_image
+from ssdn_keras.data.read import read_image
 from ssdn_keras.data.sources import ArraySource, FolderSource, HDF5Source, TFRecordSource, open_source
 
 __all__ = [

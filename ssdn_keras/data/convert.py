@@ -13,8 +13,9 @@ import h5py
 import numpy as np
 from PIL import Image
 
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.data import example, tfrecord
-from ssdn_keras.data.images import save_image, write_atomically
+from ssdn_keras.data.images import save_image
 from ssdn_keras.data.selection import Selection
 from ssdn_keras.data.shards import existing_shards, shard_name
 from ssdn_keras.data.tfrecord_source import ENCODED

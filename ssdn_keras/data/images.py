@@ -3,19 +3,18 @@
 import contextlib
 import io
 import os
-import tempfile
 import threading
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.choices import MAX_PIXELS
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", *TIFF_SUFFIXES)
 SUFFIXES_IN_WORDS = "PNG, JPEG, WebP, BMP or TIFF"
-TEMPORARY_PREFIX = ".writing-"
 # Under these names Pillow would read many other formats, some of which call other programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 # Pixels are stored in no less: deflate makes at most 1032 bytes of one, and a block of 8×8 pixels takes at least a bit.
@@ -168,61 +167,6 @@ def to_array(image, channels):
     """Pillow image to uint8 H×W×channels; alpha is dropped."""
     array = np.asarray(image.convert("L" if is_grey(image) else "RGB"))
     return to_channels(array.reshape(*array.shape[:2], -1), channels)
-
-
-def read_image(path, channels):
-    """File of 8 bits per channel to uint8 H×W×channels, of a stack the first page; raises ImageError."""
-    if Path(path).suffix.lower() not in TIFF_SUFFIXES:
-        return to_array(open_image(path), channels)
-    from ssdn_keras.data.formats import open_pages  # which is made of this module
-
-    with open_pages(path) as reader:
-        values = reader.read(0).values
-    if values.dtype != np.uint8:
-        raise ImageError(f"holds {values.dtype}: here images must have 8 bits per channel")
-    return np.array(to_channels(values, channels))
-
-
-@contextlib.contextmanager
-def atomic(path):
-    """A temporary path beside `path`, moved there at the end of the block, so that the file is whole or absent."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=path.suffix)
-    os.close(handle)
-    try:
-        yield temporary
-        _synchronise(temporary)
-        os.chmod(temporary, 0o666 & ~_UMASK)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    with contextlib.suppress(OSError):  # not every system can open a folder, and the file itself is safe
-        _synchronise(path.parent)
-
-
-def write_atomically(path, write):
-    """Call `write(temporary_path)` and move the result to `path`, so that the file is whole or absent."""
-    with atomic(path) as temporary:
-        write(temporary)
-
-
-def _synchronise(path):
-    """Wait until a file, or the names in a folder, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _umask():
-    value = os.umask(0o077)
-    os.umask(value)
-    return value
-
-
-_UMASK = _umask()  # once: it can only be read by changing it, which other threads would notice
 
 
 def save_image(path, image, **options):

@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.diagnosis import figures
 from ssdn_keras.diagnosis.report import HEADER, MARKS, line_of
 from ssdn_keras.diagnosis.residual import BLOCK

@@ -4,7 +4,7 @@ import io
 
 import matplotlib
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 
 
 def save(figure, path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 
 ESTIMATED = "estimated_"
 INSIDE = "psnr_inside"

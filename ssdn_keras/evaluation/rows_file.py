@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 
 
 class RowsFile:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ssdn_keras.data.images import ImageError, read_image, save_image
+from ssdn_keras.data.images import ImageError, save_image
+from ssdn_keras.data.read import read_image
 from ssdn_keras.evaluation import metrics, protocol, report
 
 # Pictures of the posterior standard deviation: white is 1/8 of the range of the image, 32 of 255 grey levels.

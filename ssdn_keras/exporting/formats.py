@@ -4,8 +4,8 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.choices import check_choice
-from ssdn_keras.data.images import write_atomically
 from ssdn_keras.exporting.extras import require
 from ssdn_keras.exporting.whole_folder import write_folder
 

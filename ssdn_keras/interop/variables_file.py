@@ -4,7 +4,7 @@ import zipfile
 
 import numpy as np
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.interop.network_file import LARGEST_FILE
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.model.files import load
 
 _WEIGHTS, _METADATA = "model.weights.h5", "metadata.json"

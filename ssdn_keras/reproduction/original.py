@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.data.pipeline import training_crops
 from ssdn_keras.evaluation import metrics
 from ssdn_keras.interop.original_program import OriginalProgram, check_checkout

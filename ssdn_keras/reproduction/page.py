@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 from tqdm import tqdm
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.evaluation import report
 from ssdn_keras.evaluation.picture import data_uri
 from ssdn_keras.evaluation.run import STD_GAIN

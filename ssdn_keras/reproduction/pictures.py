@@ -3,7 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from ssdn_keras.data.images import ImageError, read_image
+from ssdn_keras.data.images import ImageError
+from ssdn_keras.data.read import read_image
 from ssdn_keras.evaluation import metrics, protocol
 from ssdn_keras.evaluation.run import picture_path
 

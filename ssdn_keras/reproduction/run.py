@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ssdn_keras.data.images import read_image
+from ssdn_keras.data.read import read_image
 from ssdn_keras.data.sources import open_source
 from ssdn_keras.evaluation.protocol import REPEATS, TestSet
 from ssdn_keras.evaluation.rows_file import RowsFile

@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.choices import OPTIMIZERS
-from ssdn_keras.data.images import write_atomically
 from ssdn_keras.training.settings import TrainSettings
 
 FILE = "reproduction.json"

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 
 FILE = "timing.json"
 WARM_UP, ROUNDS, STEPS = 3, 5, 4

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.training.environment import versions
 
 FORMAT = 2

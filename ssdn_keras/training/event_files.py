@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 
 
 def keep_until(folder, images):

@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.noise.parameters import ONE
 
 

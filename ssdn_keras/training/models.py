@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from ssdn_keras.data.images import write_atomically
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.model.denoiser import Denoiser
 from ssdn_keras.model.files import load
 from ssdn_keras.model.optimizers import make_optimizer

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssdn_keras.algorithms import ALGORITHMS
+from ssdn_keras.atomic import write_atomically
 from ssdn_keras.data import black_level, measured_clipping, measured_range
-from ssdn_keras.data.images import write_atomically
 from ssdn_keras.data.pipeline import training_crops
 from ssdn_keras.data.sources import open_source, tell
 from ssdn_keras.noise import parse_noise

@@ -8,7 +8,7 @@ import socket
 import time
 from pathlib import Path
 
-from ssdn_keras.data.images import TEMPORARY_PREFIX, write_atomically
+from ssdn_keras.atomic import TEMPORARY_PREFIX, write_atomically
 
 try:
     import fcntl

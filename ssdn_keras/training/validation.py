@@ -3,8 +3,8 @@
 import numpy as np
 
 from ssdn_keras.data.formats import open_pages
-from ssdn_keras.data.images import ImageError, read_image
-from ssdn_keras.data.read import prepare
+from ssdn_keras.data.images import ImageError
+from ssdn_keras.data.read import prepare, read_image
 from ssdn_keras.data.sources import tell
 from ssdn_keras.evaluation import metrics, protocol
 from ssdn_keras.value_range import to_network
