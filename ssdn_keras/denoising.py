@@ -11,6 +11,7 @@ from ssdn_keras.data.formats import create_maps, create_pages, open_pages
 from ssdn_keras.data.formats.page import allocate
 from ssdn_keras.data.images import ImageError
 from ssdn_keras.data.measured_range import LARGEST, range_of
+from ssdn_keras.data.sampled import sample_pages
 from ssdn_keras.model import apply
 from ssdn_keras.value_range import span
 
@@ -98,14 +99,8 @@ def _is_clipped(reader):
     """Whether the noise of a file of 8 bits can have been clipped, and is not that of a drawing in black and white."""
     if any(np.dtype(shape.dtype) != np.uint8 for shape in reader.pages):
         return False
-    ends = values = 0
-    for index in range(len(reader.pages)):
-        page = reader.read(index).values
-        step = max(_PART // max(page[:1].nbytes, 1), 1)
-        for part in (page[row : row + step] for row in range(0, len(page), step)):
-            ends += np.count_nonzero(part + np.uint8(1) <= 1)  # 255 becomes 0, and 0 becomes 1
-        values += page.size
-    return ends <= _DRAWN * values
+    values = sample_pages(reader, "uint8")
+    return np.isin(values, (0, 255)).mean() <= _DRAWN
 
 
 def _is_grey(values):
