@@ -134,11 +134,12 @@ def main():
     parser.add_argument("--output", required=True)
     parser.add_argument("--limit", type=int, help="only the first so many images")
     parser.add_argument("--levels", help="σ of 0..255, or λ; with commas. By default nine")
+    parser.add_argument("--precision", default="float32", help="or mixed_bfloat16")
     parser.add_argument("--noise_model", help="instead of that of the network, see ssdn_keras.load")
     parser.add_argument("--classical", default="", help="nlm, cbm3d, or both with a comma")
     parser.add_argument("--self_ensemble", action="store_true")
     arguments = parser.parse_args()
-    model = ssdn_keras.load(arguments.model, noise_model=arguments.noise_model)
+    model = ssdn_keras.load(arguments.model, arguments.precision, noise_model=arguments.noise_model)
     images = [read_image(path, model.channels) for path in list_images(arguments.images)[: arguments.limit]]
     names = [name for name in arguments.classical.split(",") if name]
     classical = {name: ssdn_keras.ClassicalDenoiser(name, model.noise.kind, model.channels) for name in names}

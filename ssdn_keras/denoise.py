@@ -20,8 +20,10 @@ COMMAND.group("Files")
 COMMAND.string(
     "model",
     None,
-    "Trained model (.keras), or the name of a network that comes with the package, for Gaussian noise of unknown "
-    "level: gauss-rgb or gauss-mono. By default one of these, by the number of channels of each file.",
+    "Trained model (.keras), or the name of a network that comes with the package, for noise of unknown level: "
+    "gauss-rgb, gauss-mono (non-commercial research only), gauss-rgb-cc0, gauss-mono-cc0, poisson-mono (free for any "
+    "use). cc0 takes, by the number of channels of each file, one of the free ones for Gaussian noise; berkeley, the "
+    "default, one of the others.",
 )
 COMMAND.choice("algorithm", None, CLASSICAL_NAMES, "Instead of a model: non-local means, wavelet shrinkage or CBM3D.")
 COMMAND.string("output", "denoised", "Folder for the results.")
