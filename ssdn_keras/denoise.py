@@ -120,8 +120,8 @@ def open_shipped(flags):
         name = shipped.suited(channels, flags.model)
         return with_clipping(name) if clipped and not flags.noise_model else opened(name)
 
-    if flags.model:
-        suited(1, False)  # so that a wrong name or flag ends the program before the first file
+    if shipped.suited(1, flags.model) == flags.model:  # a name, not a licence: a wrong one ends the program here
+        suited(1, False)
     return suited
 
 
