@@ -43,8 +43,8 @@ COMMAND.string(
     "value_range",
     "auto",
     "What becomes 0 and 1 for a model without a range of its own: dtype (0 and white), percentiles (0.1 and 99.9 of "
-    "the values of each file), or file values LOW,HIGH, such as the black level and the largest value of a camera. "
-    "auto is percentiles for networks of the package, of files that do not have 8 bits; else dtype.",
+    "the values of each file; of 8 bits as dtype), or file values LOW,HIGH, such as the black level and the largest "
+    "value of a camera. auto is percentiles for networks of the package, else dtype.",
 )
 COMMAND.switch(
     "std",

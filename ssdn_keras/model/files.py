@@ -118,10 +118,9 @@ def with_noise(model, noise_parameter=None, noise_model=None):
         check_choice("the noise of a model that gets another", model.noise.kind, EXCHANGEABLE_NOISE)
         if clips and model.value_range is not None:
             raise ValueError("noise_model=…-clipped is of 8 bits, and this model has a range of values of its own")
-        # Where values were clipped belongs to the images, whatever their noise.
-        clipped = clips or model.noise.is_clipped
-        same = str(model.noise.clipped) if clips else str(model.noise)
-        changed.update(noise=same if kind == model.noise.kind else kind + CLIPPED * clipped, noise_range=None)
+        # Where values were clipped belongs to the images, whatever their noise; a level is that of one kind alone.
+        other = kind + CLIPPED * (clips or model.noise.is_clipped)
+        changed.update(noise=str(model.noise.clipped) if kind == model.noise.kind else other, noise_range=None)
     if noise_parameter != model.noise_parameter or (changed and model.learnt):
         check_choice("noise_parameter", noise_parameter, FOUND_OR_GIVEN)
         changed.update(noise_parameter=noise_parameter, estimator_filters=None)
