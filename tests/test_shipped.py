@@ -237,6 +237,10 @@ def test_a_range_of_values_may_be_given(capfd, tmp_path):
     found = 1 / np.mean(model.restore(((image - 100.0) / 500).astype("float32")[..., None])["noise_std"] ** 2)
     assert found == pytest.approx(500**2 / counts.mean(), rel=0.1)
     output = f"--output={tmp_path / 'x'}"
+    own = ssdn_keras.Denoiser("gauss25", channels=1, filters=4, value_range=(0, 1000))
+    own.save(tmp_path / "own.keras")
+    flags = [f"--model={tmp_path / 'own.keras'}", "--value_range=100,600"]
+    fails(capfd, 2, "this model has a range of values of its own", "denoise", output, *flags, tmp_path / "a.tif")
     fails(capfd, 2, "two file values LOW,HIGH", "denoise", output, "--value_range=9,3", tmp_path / "a.tif")
     fails(
         capfd, 2, "leave --value_range out", "denoise", output, "--algorithm=nlm", "--value_range=dtype",
