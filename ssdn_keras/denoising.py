@@ -174,19 +174,19 @@ def check_level(denoiser, level, path, value_range=None):
     dtype = "uint8"
     with contextlib.suppress(ValueError, IndexError, OSError), open_pages(path) as reader:
         dtype = reader.pages[0].dtype
-        value_range = value_range or _value_range(denoiser, reader, False, dtype)
+        value_range = _value_range(denoiser, reader, False, value_range, dtype)
     denoiser.level_input(nominal_level(denoiser, level, dtype, value_range), 1)
 
 
 def _value_ranges(denoiser, reader, measure, given):
     """Dict of type to value range: the pages of a stack may differ in type, and so in what is black and white."""
     dtypes = {shape.dtype for shape in reader.pages}
-    return {dtype: given or _value_range(denoiser, reader, measure, dtype) for dtype in dtypes}
+    return {dtype: _value_range(denoiser, reader, measure, given, dtype) for dtype in dtypes}
 
 
-def _value_range(denoiser, reader, measure, dtype):
-    if denoiser.value_range is not None:
-        return denoiser.value_range
+def _value_range(denoiser, reader, measure, given, dtype):
+    if denoiser.value_range is not None or given is not None:
+        return denoiser.value_range or given
     if measure:
         return range_of(reader, dtype)
     noise = None if hasattr(denoiser, "network") else getattr(denoiser, "noise", None)

@@ -13,6 +13,7 @@ from skimage import color, data
 
 import ssdn_keras
 from ssdn_keras import shipped
+from ssdn_keras.denoising import denoise_file
 from ssdn_keras.evaluation import metrics, protocol
 from ssdn_keras.model.half import write_half
 
@@ -239,6 +240,9 @@ def test_a_range_of_values_may_be_given(capfd, tmp_path):
     output = f"--output={tmp_path / 'x'}"
     own = ssdn_keras.Denoiser("gauss25", channels=1, filters=4, value_range=(0, 1000))
     own.save(tmp_path / "own.keras")
+    for given in (None, (100, 600)):
+        denoise_file(tmp_path / "a.tif", tmp_path / f"{given}.tif", own, value_range=given)
+    np.testing.assert_array_equal(*(tifffile.imread(tmp_path / f"{given}.tif") for given in (None, (100, 600))))
     flags = [f"--model={tmp_path / 'own.keras'}", "--value_range=100,600"]
     fails(capfd, 2, "this model has a range of values of its own", "denoise", output, *flags, tmp_path / "a.tif")
     fails(capfd, 2, "two file values LOW,HIGH", "denoise", output, "--value_range=9,3", tmp_path / "a.tif")
